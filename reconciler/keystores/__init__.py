@@ -1,0 +1,1 @@
+"""Live keystores: reading them, splitting and joining their containers, and the one door that every write passes."""

@@ -1,0 +1,79 @@
+"""What a keystore must be able to do, and what the container of a keystore file must be able to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+
+    from reconciler.model import Snapshot, StoreType, Write
+    from reconciler.secret import Secret
+
+
+class KeystoreReader(Protocol):
+    """A live keystore that can be looked at: what every reading command holds."""
+
+    def read(self) -> Snapshot:
+        """The keystore as it is now.
+
+        Raises:
+            KeystoreUnreadableError: missing, unreachable, wrong password, corrupt.
+        """
+
+    def preview(self, writes: Sequence[Write]) -> Snapshot:
+        """What `read` would show after `writes`, calculated without writing, keys or passwords."""
+
+
+class KeystoreWriter(KeystoreReader, Protocol):
+    """A live keystore that can be written. Only `GuardedKeystore` calls these methods."""
+
+    def begin(self) -> AbstractContextManager[Snapshot]:
+        """Lock the keystore, read it afresh, and unlock at the end."""
+
+    def stage(self, writes: Sequence[Write]) -> Snapshot:
+        """Build the new keystore beside the old one and show what was read back from it."""
+
+    def staged_private_key(self, alias: str) -> Secret:
+        """The private key (PKCS#8 DER) of `alias` in what was staged, opened with the store's password."""
+
+    def commit(self) -> None:
+        """Put what was staged in the place of the old keystore, in one atomic step, after a last comparison."""
+
+
+class Container(Protocol):
+    """The content of one keystore file, split into raw pieces that can go back as they came.
+
+    A container is a value: `with_writes` gives another one. Pieces that no write names keep their bytes.
+    """
+
+    @property
+    def type(self) -> StoreType: ...
+
+    def snapshot(self) -> Snapshot:
+        """Entries as Java shows them, hidden ones, raw parts, warnings; `version` is left empty."""
+
+    def with_writes(self, writes: Sequence[Write], *, password: Secret | None, now: datetime) -> Container:
+        """The container after `writes`, in order.
+
+        Args:
+            writes: What to do. A `PutKeyPair` without a private key is possible only with `password=None`.
+            password: The store's password, with which new keys are protected; None for a preview, in which nothing is
+                encrypted and `to_bytes` is not called.
+            now: The creation date of new entries, aware, in UTC.
+
+        Raises:
+            ReconcileError: a write that this container cannot hold.
+        """
+
+    def to_bytes(self, password: Secret | None) -> bytes:
+        """The keystore file. A container that came from a file and has no writes gives the same bytes."""
+
+    def private_key(self, alias: str, password: Secret) -> Secret:
+        """The private key of `alias` as PKCS#8 DER, for imports and for proving what was written.
+
+        Raises:
+            KeystoreUnreadableError: no such key, or `password` does not open it.
+        """

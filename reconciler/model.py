@@ -1,0 +1,531 @@
+"""The nouns of the product: what is wanted, what is there, what differs, what would be done, what was done.
+
+Everything here is a frozen value. Nothing here opens a file, reads a clock, parses a certificate or holds a private
+key: certificates arrive through the `Certificate` protocol, parsed at the edge (`reconciler.x509`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime, timedelta
+
+    from reconciler.secret import Secret
+
+
+# --------------------------------------------------------------------------------------------------- places
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Source:
+    """A place in a file of the desired state; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+# --------------------------------------------------------------------------------------------- certificates
+
+
+class Certificate(Protocol):
+    """An X.509 certificate as the core sees it: the DER bytes and, on demand, plain facts about them.
+
+    A fact that cannot be parsed is None (never an exception): a certificate that a strict parser refuses must not make
+    a keystore unreadable. Two certificates are the same when their `der` is.
+    """
+
+    @property
+    def der(self) -> bytes: ...
+    @property
+    def sha256(self) -> str:
+        """SHA-256 over the DER bytes, lower-case hexadecimal without colons."""
+    @property
+    def subject(self) -> str | None:
+        """RFC 4514 text, most specific attribute first."""
+    @property
+    def issuer(self) -> str | None: ...
+    @property
+    def subject_attributes(self) -> tuple[tuple[str, str], ...] | None:
+        """The subject as (short name, value) in the order of the certificate, for example ``("CN", "x")``."""
+    @property
+    def subject_key(self) -> str | None:
+        """The subject in the canonical form in which Java compares names (`X500Principal.equals`)."""
+    @property
+    def issuer_key(self) -> str | None: ...
+    @property
+    def serial(self) -> int | None: ...
+    @property
+    def not_before(self) -> datetime | None:
+        """In UTC."""
+    @property
+    def not_after(self) -> datetime | None:
+        """In UTC."""
+    @property
+    def key_algorithm(self) -> str | None:
+        """RSA, RSASSA-PSS, EC, Ed25519, Ed448, DSA, or the dotted OID."""
+    @property
+    def key_size(self) -> int | None:
+        """Bits of the modulus or of the curve's field."""
+    @property
+    def curve(self) -> str | None:
+        """The SEC name of the curve of an EC key, for example secp256r1."""
+    @property
+    def public_key_sha256(self) -> str | None:
+        """SHA-256 over the SubjectPublicKeyInfo: the identity of the key pair."""
+    @property
+    def signature_algorithm(self) -> str | None:
+        """In Java's spelling, for example SHA256withRSA."""
+    @property
+    def subject_alt_names(self) -> tuple[str, ...] | None:
+        """Such as ``DNS:example.com``, ``IP:192.0.2.1``, ``email:a@b``, ``URI:…``; empty when there is none."""
+    @property
+    def key_usage(self) -> frozenset[str] | None:
+        """RFC 5280 names (digitalSignature, keyCertSign, …); None when absent."""
+    @property
+    def extended_key_usage(self) -> tuple[str, ...] | None:
+        """serverAuth, clientAuth, … or the dotted OID; None when absent."""
+    @property
+    def is_ca(self) -> bool | None:
+        """The basicConstraints cA flag; None when the extension is absent."""
+    @property
+    def path_length(self) -> int | None: ...
+    @property
+    def subject_key_identifier(self) -> bytes | None: ...
+    @property
+    def authority_key_identifier(self) -> bytes | None: ...
+    @property
+    def version(self) -> int | None: ...
+    @property
+    def problem(self) -> str | None:
+        """Why the certificate could not be parsed, or None when it could."""
+
+
+# ------------------------------------------------------------------------------------------ what is there
+
+
+class StoreType(StrEnum):
+    """The types of keystores, as the desired state spells them."""
+
+    PKCS12 = "pkcs12"
+    JKS = "jks"
+    JCEKS = "jceks"
+    SAP_CLOUD_INTEGRATION = "sap-cloud-integration"
+    BKS = "bks"  # read only, as a source of imports
+    UBER = "uber"  # read only, as a source of imports
+
+
+class EntryKind(StrEnum):
+    """What an entry is, by Java's rule (`KeyStoreSpi.engineEntryInstanceOf`).
+
+    A key with a chain is a key pair, a key without one is a secret key, whatever is inside.
+    """
+
+    TRUSTED_CERTIFICATE = "trusted-certificate"
+    KEY_PAIR = "key-pair"
+    SECRET_KEY = "secret-key"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a live keystore, as Java (or the tenant) shows it.
+
+    Attributes:
+        alias: The alias as shown by the store. Identity is `ownership.alias_key(alias)`.
+        kind: What Java takes it for.
+        chain: Leaf first; one certificate for a trusted certificate, none for a secret key.
+        digest: SHA-256 over every byte of the entry that the store carries for it. Two reads of an untouched entry
+            give the same digest; it is never written into a plan that leaves the machine.
+        stored_alias: The spelling inside the file where Java shows another one, else equal to `alias`.
+        reachable: False where Java lists the entry but cannot find it by its alias (capitals in JKS and JCEKS).
+        created: When the store says it was made, in UTC.
+        owner: The store's own statement of ownership (``SAP``, ``Tenant Administrator``), None for files.
+        note: One sentence where something is unusual, else None.
+    """
+
+    alias: str
+    kind: EntryKind
+    chain: tuple[Certificate, ...]
+    digest: str
+    stored_alias: str = ""
+    reachable: bool = True
+    created: datetime | None = None
+    owner: str | None = None
+    note: str | None = None
+
+    @property
+    def leaf(self) -> Certificate | None:
+        """The entry's own certificate."""
+        return self.chain[0] if self.chain else None
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenEntry:
+    """Something inside the file that Java does not show and would drop; we carry it."""
+
+    name: str
+    what: str  # for example "private key in a plain key bag", "certificate outside every chain"
+    certificates: tuple[Certificate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One raw piece of a keystore file in file order, so that the guard can see that nothing else moved.
+
+    Attributes:
+        alias_key: The identity of the entry it belongs to, None for what belongs to none in particular.
+        digest: SHA-256 over the raw bytes of the piece.
+        certificate_sha256: Set where the piece is a certificate bag.
+    """
+
+    alias_key: str | None
+    digest: str
+    certificate_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A live keystore at one moment.
+
+    Attributes:
+        type: What the content is, whatever the file is called.
+        exists: False for a keystore file that is missing; then everything else is empty.
+        entries: What Java shows, in the order of the store.
+        hidden: What Java does not show.
+        parts: Every raw piece in file order; empty for stores that are not files.
+        warnings: Sentences for `list` and `show`.
+        integrity: Whether the file carries an integrity check that was verified.
+        version: SHA-256 of the file, or the tenant's LastModifiedTime: equal means unchanged.
+    """
+
+    type: StoreType
+    exists: bool = True
+    entries: tuple[Entry, ...] = ()
+    hidden: tuple[HiddenEntry, ...] = ()
+    parts: tuple[Part, ...] = ()
+    warnings: tuple[str, ...] = ()
+    integrity: bool = True
+    version: str = ""
+
+
+# ----------------------------------------------------------------------------------------- what is wanted
+
+
+@dataclass(frozen=True, slots=True)
+class KeySpec:
+    """The key to generate: RSA with a size, EC with a curve, or Ed25519."""
+
+    algorithm: str
+    size: int | None = None
+    curve: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RenewBefore:
+    """When a renewal is due: a fixed time before the end, or a share of the lifetime that is left."""
+
+    duration: timedelta | None = None
+    share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerSpec:
+    """Who signs: the type of issuer, its name where it stands under `issuers:`, and its options as data."""
+
+    type: str
+    name: str | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WantedCertificate:
+    """A trusted certificate that must be there."""
+
+    alias: str
+    source: Source
+    certificate: Certificate
+    pinned: bool = False
+    origin: str = ""  # the file, or "bundle mozilla"
+
+
+@dataclass(frozen=True, slots=True)
+class WantedKeyPair:
+    """A key pair that is generated and renewed by us."""
+
+    alias: str
+    source: Source
+    key: KeySpec
+    subject: tuple[tuple[str, str], ...]  # (short name, value), in the order of the certificate
+    subject_alt_names: tuple[str, ...]
+    extended_key_usage: tuple[str, ...]
+    validity: timedelta
+    renew_before: RenewBefore
+    rekey: bool
+    issuer: IssuerSpec
+    activation: str = "automatic"
+
+
+@dataclass(frozen=True, slots=True)
+class WantedImport:
+    """A key pair that is brought along in a file of the repository; `material` is how the edge opens it again."""
+
+    alias: str
+    source: Source
+    chain: tuple[Certificate, ...]
+    origin: str
+    renew_before: RenewBefore
+    material: object = None
+
+
+Wanted = WantedCertificate | WantedKeyPair | WantedImport
+
+
+class Unmanaged(StrEnum):
+    """What happens to live entries that the file does not name."""
+
+    REPORT = "report"
+    IGNORE = "ignore"
+    PRUNE = "prune"
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectedPattern:
+    """A pattern of `aliases.protected`, with the line that asks for it."""
+
+    pattern: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class KeystoreTarget:
+    """The live keystore that the file names.
+
+    Attributes:
+        type: The declared type.
+        location: What is shown and what goes into the digest: the path as written (POSIX, relative to the state file)
+            or the URL.
+        path: The absolute path for files, else empty.
+        create: Whether a missing file may be made.
+        allow_no_integrity: `integrity: none`: a password is declared and the missing check is accepted.
+    """
+
+    type: StoreType
+    location: str
+    source: Source
+    path: str = ""
+    create: bool = False
+    allow_no_integrity: bool = False
+    password_declared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredState:
+    """One state file with everything that it includes, resolved and validated."""
+
+    name: str  # how reports call it: the path as given, POSIX
+    keystore: KeystoreTarget
+    wanted: tuple[Wanted, ...] = ()
+    protected: tuple[ProtectedPattern, ...] = ()
+    unmanaged: Unmanaged = Unmanaged.REPORT
+
+
+# ---------------------------------------------------------------------------------------------- findings
+
+
+class Status(StrEnum):
+    """What a finding says; the table stands in the contract."""
+
+    IN_SYNC = "in-sync"
+    MISSING = "missing"
+    DIFFERS = "differs"
+    AWAITING_SIGNATURE = "awaiting-signature"
+    RESPONSE_READY = "response-ready"
+    RESPONSE_REJECTED = "response-rejected"
+    READY_TO_ACTIVATE = "ready-to-activate"
+    EXPIRING = "expiring"
+    EXPIRED = "expired"
+    UNMANAGED = "unmanaged"
+    PROTECTED = "protected"
+
+
+class Expiry(StrEnum):
+    """How an entry stands against the clock, whatever else is true of it."""
+
+    OK = "ok"
+    EXPIRING = "expiring"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field in which live and wanted differ, as text for people."""
+
+    field: str
+    live: str
+    wanted: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is true of one alias: exactly one finding for each alias that is wanted or live."""
+
+    alias: str
+    status: Status
+    reason: str  # a stable code: missing, certificate, key-spec, subject, alias-case, kind, expiring, …
+    message: str
+    expiry: Expiry = Expiry.OK
+    differences: tuple[Difference, ...] = ()
+    wanted: Wanted | None = None
+    live: Entry | None = None
+
+    @property
+    def source(self) -> Source | None:
+        """Where the file asks for it."""
+        return self.wanted.source if self.wanted else None
+
+
+# --------------------------------------------------------------------------------------------------- plan
+
+
+class Action(StrEnum):
+    """The closed set of changes, in the order in which a plan lists and applies them."""
+
+    CREATE_STORE = "create-store"
+    MIGRATE = "migrate"
+    DELETE = "delete"
+    RENAME = "rename"
+    REPLACE = "replace"
+    IMPORT = "import"
+    CREATE = "create"
+    RENEW = "renew"
+    REQUEST = "request"
+
+
+@dataclass(frozen=True, slots=True)
+class Affect:
+    """A side effect that Java would show: the chain of another entry, as SHA-256 leaf first."""
+
+    alias: str
+    chain_before: tuple[str, ...]
+    chain_after: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that apply would do.
+
+    `before` is the live entry that the change was planned against (None: there must be none); `wanted` is what the
+    file asks for. Neither the message nor anything else that is prose steers what happens.
+    """
+
+    action: Action
+    alias: str
+    reason: str
+    message: str
+    source: Source | None = None
+    wanted: Wanted | None = None
+    before: Entry | None = None
+    affects: tuple[Affect, ...] = ()
+    certificate_change: str | None = None  # same-key-renewed, re-keyed, other-issuer, names-changed, weaker
+
+
+@dataclass(frozen=True, slots=True)
+class TargetPlan:
+    """What would be done to one keystore, and the findings that it follows from."""
+
+    desired: DesiredState
+    live: Snapshot
+    findings: tuple[Finding, ...]
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that apply would do in one run. An empty plan is still a plan."""
+
+    generated_at: datetime
+    targets: tuple[TargetPlan, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do anywhere."""
+        return not any(target.changes for target in self.targets)
+
+
+# ------------------------------------------------------------------------------------------------- writes
+
+
+@dataclass(frozen=True, slots=True)
+class PutCertificate:
+    """Set a trusted certificate, new or in place of a trusted certificate of the same alias."""
+
+    alias: str
+    certificate: Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class PutKeyPair:
+    """Set a key pair, new or in place of one.
+
+    `private_key` is PKCS#8 DER in a `Secret`; it is None only while planning, when there is no key yet.
+    """
+
+    alias: str
+    chain: tuple[Certificate, ...]
+    private_key: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PutChain:
+    """Give a key pair another chain; the protected key is carried as it is, undecrypted."""
+
+    alias: str
+    chain: tuple[Certificate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Take an entry out."""
+
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """Give an entry another alias; everything else stays as it is."""
+
+    alias: str
+    new_alias: str
+
+
+Write = PutCertificate | PutKeyPair | PutChain | Remove | Rename
+
+
+# ----------------------------------------------------------------------------------------------- outcomes
+
+
+class OutcomeStatus(StrEnum):
+    """How one change ended."""
+
+    APPLIED = "applied"
+    FAILED = "failed"
+    NOT_TRIED = "not-tried"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one change."""
+
+    change: Change
+    status: OutcomeStatus
+    message: str = ""
+    after: Entry | None = None
