@@ -306,6 +306,23 @@ class ProtectedPattern:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretRef:
+    """Where a secret comes from, never the secret itself; `reconciler.desired.secrets` reads it when it is used.
+
+    Attributes:
+        kind: ``env``, ``file`` or ``command``.
+        value: The name of the variable, the absolute path, or the arguments of the command.
+        source: The line that asks for it.
+        directory: The absolute directory of the file that asks for it: where a command runs.
+    """
+
+    kind: str
+    value: str | tuple[str, ...]
+    source: Source
+    directory: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class KeystoreTarget:
     """The live keystore that the file names.
 
@@ -316,6 +333,7 @@ class KeystoreTarget:
         path: The absolute path for files, else empty.
         create: Whether a missing file may be made.
         allow_no_integrity: `integrity: none`: a password is declared and the missing check is accepted.
+        password: Where the password comes from; None for a keystore without one.
     """
 
     type: StoreType
@@ -325,6 +343,7 @@ class KeystoreTarget:
     create: bool = False
     allow_no_integrity: bool = False
     password_declared: bool = False
+    password: SecretRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
