@@ -272,6 +272,7 @@ class WantedKeyPair:
     rekey: bool
     issuer: IssuerSpec
     activation: str = "automatic"
+    replace_key: str | None = None  # SHA-256 of a live leaf whose key may be thrown away
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +285,7 @@ class WantedImport:
     origin: str
     renew_before: RenewBefore
     material: object = None
+    replace_key: str | None = None  # SHA-256 of a live leaf whose key may be thrown away
 
 
 Wanted = WantedCertificate | WantedKeyPair | WantedImport
@@ -467,19 +469,6 @@ class TargetPlan:
     changes: tuple[Change, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Everything that apply would do in one run. An empty plan is still a plan."""
-
-    generated_at: datetime
-    targets: tuple[TargetPlan, ...]
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to do anywhere."""
-        return not any(target.changes for target in self.targets)
-
-
 # ------------------------------------------------------------------------------------------------- writes
 
 
@@ -548,3 +537,39 @@ class Outcome:
     status: OutcomeStatus
     message: str = ""
     after: Entry | None = None
+
+
+# ------------------------------------------------------------------------------------------------ reports
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a target could not be planned or applied, as data for reports."""
+
+    message: str
+    where: str | None
+    hint: str | None
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class TargetReport:
+    """One keystore in a report: its plan, what came of it, or why there is none."""
+
+    state: str
+    location: str
+    type: StoreType | None
+    plan: TargetPlan | None = None
+    outcomes: tuple[Outcome, ...] | None = None  # None: nothing was to be applied
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run found and did, for every format. Renderers turn it into text and open nothing."""
+
+    command: str  # plan, apply, drift
+    generated_at: datetime
+    tool_version: str
+    digest: str
+    targets: tuple[TargetReport, ...]

@@ -110,11 +110,20 @@ class WritableFileKeystore(FileKeystore):
         self._staged = (built, read_back)
         return self._snapshot(read_back, built)
 
+    def private_key(self, alias: str) -> Secret:
+        """See `KeystoreWriter.private_key`."""
+        if self._container is None:
+            self._load()
+        return self._open(self._container, alias)
+
     def staged_private_key(self, alias: str) -> Secret:
         """See `KeystoreWriter.staged_private_key`."""
-        if self._staged is None or self._password is None:
+        return self._open(self._staged[1] if self._staged else None, alias)
+
+    def _open(self, container: Container | None, alias: str) -> Secret:
+        if container is None or self._password is None:
             raise ReconcileError("a private key needs a keystore with a password", where=self.target.location)
-        return self._staged[1].private_key(alias, self._password)
+        return container.private_key(alias, self._password)
 
     def commit(self) -> None:
         """See `KeystoreWriter.commit`. The old file is kept as a backup beside the store first."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from reconciler.keystores.protocol import KeystoreWriter
     from reconciler.model import Affect, Certificate, Entry, Part, Snapshot
+    from reconciler.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,14 @@ class GuardedKeystore:
             self._prove_written(staged, operations)
             writer.commit()
             return staged
+
+    def private_key(self, alias: str) -> Secret:
+        """The live private key of `alias` (PKCS#8 DER), for a renewal that keeps the key.
+
+        Raises:
+            KeystoreUnreadableError: there is none, or the store's password does not open it.
+        """
+        return self.__writer.private_key(alias)
 
     # ------------------------------------------------------------------------------------ before building
 

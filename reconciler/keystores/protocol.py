@@ -36,6 +36,9 @@ class KeystoreWriter(KeystoreReader, Protocol):
     def stage(self, writes: Sequence[Write]) -> Snapshot:
         """Build the new keystore beside the old one and show what was read back from it."""
 
+    def private_key(self, alias: str) -> Secret:
+        """The live private key (PKCS#8 DER) of `alias`, opened with the store's password."""
+
     def staged_private_key(self, alias: str) -> Secret:
         """The private key (PKCS#8 DER) of `alias` in what was staged, opened with the store's password."""
 

@@ -1,0 +1,1 @@
+"""Who signs a certificate: one file for each type of issuer."""
