@@ -1,0 +1,220 @@
+"""A report as plain data, in the shape that the contract gives to programs; the JSON report is this, dumped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reconciler.compare import key_text, subject_text
+from reconciler.model import Action, Status, WantedCertificate, WantedImport, WantedKeyPair
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from reconciler.model import (
+        Certificate,
+        Change,
+        Entry,
+        Finding,
+        Outcome,
+        Report,
+        Snapshot,
+        Source,
+        TargetReport,
+        Wanted,
+    )
+
+FORMAT_VERSION = "1"
+
+
+def report_document(report: Report) -> dict[str, Any]:
+    """The report of `plan`, `drift` or `apply`: see "JSON of plan and drift" in the contract."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "tool_version": report.tool_version,
+        "command": report.command,
+        "digest": report.digest,
+        "generated_at": rfc3339(report.generated_at),
+        "targets": [_target(target) for target in report.targets],
+    }
+
+
+def list_document(snapshot: Snapshot, protected_by: dict[str, str | None], location: str) -> dict[str, Any]:
+    """What `list` says of a keystore; `protected_by` tells for each alias what protects it, if anything does."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "keystore": location,
+        "type": snapshot.type,
+        "entries": [entry_document(entry, protected_by.get(entry.alias)) for entry in snapshot.entries],
+        "hidden": [
+            {
+                "name": hidden.name,
+                "what": hidden.what,
+                "certificates": [certificate_document(one) for one in hidden.certificates],
+            }
+            for hidden in snapshot.hidden
+        ],
+        "warnings": list(snapshot.warnings),
+    }
+
+
+def entry_document(entry: Entry, protected_by: str | None) -> dict[str, Any]:
+    """One entry of a live keystore."""
+    return {
+        "alias": entry.alias,
+        "kind": entry.kind,
+        "owner": entry.owner,
+        "protected": protected_by is not None,
+        "protected_by": protected_by,
+        "created": rfc3339(entry.created),
+        "reachable": entry.reachable,
+        "note": entry.note,
+        "certificates": [certificate_document(one) for one in entry.chain],
+    }
+
+
+def certificate_document(certificate: Certificate) -> dict[str, Any]:
+    """The facts of a certificate; what cannot be parsed is null."""
+    names = certificate.subject_alt_names
+    return {
+        "subject": certificate.subject,
+        "issuer": certificate.issuer,
+        "serial": None if certificate.serial is None else f"{certificate.serial:x}",
+        "not_before": rfc3339(certificate.not_before),
+        "not_after": rfc3339(certificate.not_after),
+        "sha256": certificate.sha256,
+        "key_algorithm": certificate.key_algorithm,
+        "key_size": certificate.key_size,
+        "signature_algorithm": certificate.signature_algorithm,
+        "subject_alt_names": None if names is None else list(names),
+    }
+
+
+def summary(target: TargetReport) -> dict[str, int]:
+    """How many changes of each kind, and how many entries are not ours to change."""
+    plan = target.plan
+    changes = plan.changes if plan else ()
+    findings = plan.findings if plan else ()
+    counts: dict[str, int] = {action.value: 0 for action in Action}
+    for change in changes:
+        counts[change.action] += 1
+    for status in (Status.UNMANAGED, Status.PROTECTED):
+        counts[status] = sum(finding.status is status for finding in findings)
+    return counts
+
+
+def _target(target: TargetReport) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "state": target.state,
+        "keystore": target.location,
+        "type": target.type,
+        "changes": [_change(change) for change in (target.plan.changes if target.plan else ())],
+        "findings": [_finding(finding) for finding in _listed(target)],
+        "summary": summary(target),
+    }
+    if target.outcomes is not None:
+        document["outcomes"] = [_outcome(outcome) for outcome in target.outcomes]
+    if target.failure is not None:
+        failure = target.failure
+        document["error"] = {
+            "message": failure.message,
+            "where": failure.where,
+            "hint": failure.hint,
+            "exit_code": failure.exit_code,
+        }
+    return document
+
+
+def _listed(target: TargetReport) -> list[Finding]:
+    """Under `unmanaged: ignore` unmanaged entries are counted, not listed."""
+    if target.plan is None:
+        return []
+    ignore = target.plan.desired.unmanaged == "ignore"
+    return [f for f in target.plan.findings if not (ignore and f.status is Status.UNMANAGED)]
+
+
+def _change(change: Change) -> dict[str, Any]:
+    leaf = change.before.leaf if change.before else None
+    return {
+        "action": change.action,
+        "alias": change.alias,
+        "reason": change.reason,
+        "message": change.message,
+        "certificate_change": change.certificate_change,
+        "affects": [
+            {
+                "alias": affect.alias,
+                "chain_before": list(affect.chain_before),
+                "chain_after": list(affect.chain_after),
+            }
+            for affect in change.affects
+        ],
+        "source": _source(change.source),
+        "before": certificate_document(leaf) if leaf else None,
+        "after": wanted_document(change.wanted),
+    }
+
+
+def wanted_document(wanted: Wanted | None) -> dict[str, Any] | None:
+    """What the file asks for: the facts of a certificate that is there, or the specification of one to be made."""
+    match wanted:
+        case None:
+            return None
+        case WantedCertificate():
+            return certificate_document(wanted.certificate)
+        case WantedImport():
+            return certificate_document(wanted.chain[0])
+        case WantedKeyPair():
+            return {
+                "subject": subject_text(wanted.subject),
+                "key": key_text(wanted.key.algorithm, wanted.key.size, wanted.key.curve),
+                "subject_alt_names": list(wanted.subject_alt_names),
+                "extended_key_usage": list(wanted.extended_key_usage),
+                "validity": duration_text(wanted.validity),
+                "issuer": wanted.issuer.name or wanted.issuer.type,
+                "rekey": wanted.rekey,
+            }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    leaf = finding.live.leaf if finding.live else None
+    return {
+        "alias": finding.alias,
+        "status": finding.status,
+        "reason": finding.reason,
+        "expiry": finding.expiry,
+        "message": finding.message,
+        "differences": [
+            {"field": difference.field, "live": difference.live, "wanted": difference.wanted}
+            for difference in finding.differences
+        ],
+        "source": _source(finding.source),
+        "kind": finding.live.kind if finding.live else None,
+        "sha256": leaf.sha256 if leaf else None,
+        "not_after": rfc3339(leaf.not_after) if leaf else None,
+    }
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "action": outcome.change.action,
+        "alias": outcome.change.alias,
+        "status": outcome.status,
+        "message": outcome.message,
+    }
+
+
+def _source(source: Source | None) -> dict[str, Any] | None:
+    return None if source is None else {"file": source.file, "line": source.line, "column": source.column}
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    """A moment as RFC 3339 in UTC, to the second."""
+    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def duration_text(duration: timedelta) -> str:
+    """A duration in the spelling of the desired state: 365d, 12h, 90m."""
+    minutes = int(duration.total_seconds()) // 60
+    if minutes % (24 * 60) == 0:
+        return f"{minutes // (24 * 60)}d"
+    return f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"

@@ -1,0 +1,17 @@
+"""The report for programs: JSON with a format version and a schema."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from reconciler.reports.document import report_document
+
+if TYPE_CHECKING:
+    from reconciler.model import Report
+
+
+def render(report: Report, *, colour: bool = False) -> str:
+    """The report as JSON text; `colour` is for people and changes nothing here."""
+    del colour
+    return json.dumps(report_document(report), indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,22 @@
+"""From the name of a format to the code that renders it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reconciler.model import Report
+
+# Name -> module with `render(report, *, colour) -> str`.
+FORMATS = {
+    "text": "reconciler.reports.text",
+    "json": "reconciler.reports.json_report",
+    "markdown": "reconciler.reports.markdown",
+}
+
+
+def render(name: str, report: Report, *, colour: bool = False) -> str:
+    """The report in the format called `name`."""
+    text: str = import_module(FORMATS[name]).render(report, colour=colour)
+    return text
