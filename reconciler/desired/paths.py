@@ -1,0 +1,117 @@
+"""Paths that the desired state names: relative to the file that names them, and inside the repository.
+
+A pull request must not be able to read what lies beside the repository: certificates, key pair files and included
+files stay inside it, symbolic links resolved. Only secrets and the keystore itself may lie anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reconciler.errors import MaterialError
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Where the relative paths of one YAML file begin, and the repository that they stay inside.
+
+    Attributes:
+        directory: The absolute directory of the YAML file, links resolved.
+        root: The absolute directory of the repository, links resolved.
+        shown: The directory as messages call it, POSIX, empty for the current one.
+    """
+
+    directory: str
+    root: str
+    shown: str
+    _resolved: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    def show(self, written: str) -> str:
+        """A path of the YAML file as messages call it."""
+        return os.path.normpath(os.path.join(self.shown, written)).replace(os.sep, "/")  # noqa: PTH118  # text, not files
+
+    def anywhere(self, written: str) -> str:
+        """The absolute path of a file that may lie outside the repository."""
+        _check_spelling(written)
+        return os.path.normpath(os.path.join(self.directory, written))  # noqa: PTH118  # as above
+
+    def inside(self, written: str) -> str:
+        """The absolute path of a file inside the repository.
+
+        Raises:
+            MaterialError: the path leads out of the repository, by `..`, absolutely, or through a link.
+        """
+        path = self.anywhere(written)
+        folder, name = os.path.split(path)
+        if folder not in self._resolved:  # one certificate in a thousand lies in another directory than the one before
+            self._resolved[folder] = os.path.realpath(folder)
+        real = os.path.join(self._resolved[folder], name)  # noqa: PTH118  # as above
+        if os.path.islink(real):  # noqa: PTH114  # 10,000 of them
+            real = os.path.realpath(real)
+        if os.path.normcase(real).startswith(os.path.normcase(os.path.join(self.root, ""))):  # noqa: PTH118  # as above
+            return real
+        raise MaterialError(
+            f"{self.show(written)} lies outside the repository ({self.root})",
+            hint="put the file into the repository; only secrets and the keystore itself may lie elsewhere",
+        )
+
+
+def base_of(file: str) -> Base:
+    """The base of the paths in a state file, given as the user wrote its path."""
+    path = Path(os.path.realpath(file))
+    return Base(str(path.parent), str(_repository_of(path.parent)), os.path.dirname(file).replace(os.sep, "/"))  # noqa: PTH120  # text
+
+
+def base_of_included(outer: Base, written: str) -> Base:
+    """The base of the paths in an included file: its own directory, in the repository of the file that includes it."""
+    return Base(os.path.dirname(outer.inside(written)), outer.root, os.path.dirname(outer.show(written)))  # noqa: PTH120  # text
+
+
+def _repository_of(directory: Path) -> Path:
+    """The nearest directory with `.git` (a file in a worktree), else the directory itself."""
+    return next((one for one in (directory, *directory.parents) if (one / ".git").exists()), directory)
+
+
+def _check_spelling(written: str) -> None:
+    if not written.isprintable():
+        raise MaterialError("a path with a control character")
+    if written.startswith("~"):
+        raise MaterialError(f"{written}: `~` is not expanded", hint="write the path out")
+
+
+def read_file(path: str, shown: str, limit: int) -> bytes:
+    """The content of a regular file of at most `limit` bytes.
+
+    Raises:
+        MaterialError: it is missing, unreadable, larger, or not a file.
+    """
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123  # 10,000 of them
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise MaterialError(f"{shown} is not a file")
+            content = file.read(limit + 1)
+    except OSError as error:
+        raise MaterialError(f"{shown} cannot be read: {_reason(error)}", hint=_neighbour(path)) from None
+    if len(content) > limit:
+        raise MaterialError(f"{shown} has more than {limit:,} bytes")
+    return content
+
+
+def _reason(error: OSError) -> str:
+    return "there is no such file" if isinstance(error, FileNotFoundError) else str(error.strerror or error).lower()
+
+
+def _neighbour(path: str) -> str | None:
+    """A file beside the missing one that may be meant."""
+    import difflib
+
+    wanted = Path(path)
+    try:
+        names = [one.name for one in wanted.parent.iterdir()]
+    except OSError:
+        return None
+    near = difflib.get_close_matches(wanted.name, names, n=1)
+    return f"did you mean {near[0]}?" if near and near[0] != wanted.name else None

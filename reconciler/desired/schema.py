@@ -1,0 +1,332 @@
+"""Types and shapes, judged by `schemas/keystore.schema.json`; what jsonschema finds becomes sentences with a place.
+
+Nothing here knows a key of the desired state by itself: what is expected stands in the schema, as `errorMessage` where
+the keyword alone would not explain itself. Values at or below a key that may hold a secret are never repeated.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any
+
+from reconciler.desired.document import Section, may_hold_secret, quoted
+from reconciler.desired.not_yet import not_yet
+from reconciler.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from jsonschema.protocols import Validator
+
+    from reconciler.desired.document import Document, Path
+    from reconciler.desired.not_yet import NotYet
+    from reconciler.model import Source
+
+HOW_TO_NAME_A_SECRET = "write {env: NAME}, {file: PATH} or {command: [PROGRAM, ARGUMENT]}, never the secret itself"
+STATE, INCLUDED = "state file", "included file"
+
+
+def check_shape(document: Document, role: str) -> tuple[list[Problem], frozenset[Path]]:
+    """What is wrong with the shape of a document.
+
+    Args:
+        document: The file as it was read.
+        role: `STATE` or `INCLUDED`.
+
+    Returns:
+        The problems, and the paths of what is wrong: nothing at, above or below them is to be used.
+    """
+    faults = [fault for error in _validator(role).iter_errors(document.root) for fault in _faults(error)]
+    hiding = [fault for fault in faults if fault.row]
+    problems: dict[tuple[Source | None, str], Problem] = {}
+    for fault in faults:
+        if fault.row or not any(fault.is_hidden_by(other) for other in hiding):
+            problem = _problem(document, fault, role)
+            problems.setdefault((problem.source, problem.message), problem)
+    return list(problems.values()), frozenset(fault.path for fault in faults)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """One thing that jsonschema found: the path of the value, or of the key that is missing or unknown."""
+
+    path: Path
+    error: Any
+    row: NotYet | None
+
+    def is_hidden_by(self, other: _Fault) -> bool:
+        depth = other.row.hides if other.row else len(other.path)
+        return self.path[:depth] == other.path[:depth]
+
+
+def _faults(error: Any) -> list[_Fault]:
+    path = tuple(error.absolute_path)
+    match error.validator:
+        case "additionalProperties":
+            keys = [key for key in error.instance if key not in error.schema.get("properties", {})]
+            return [_Fault((*path, key), error, not_yet((*path, key), error.instance[key])) for key in keys]
+        case "required" | "dependentRequired":
+            return [_Fault((*path, _missing_key(error)), error, None)]
+        case _:
+            return [_Fault(path, error, not_yet(path, error.instance))]
+
+
+def _missing_key(error: Any) -> str:
+    # jsonschema reports each missing key by itself, and names it only in its message.
+    wanted = error.validator_value
+    names = wanted if isinstance(wanted, list) else [name for need in wanted.values() for name in need]
+    return next(str(name) for name in names if error.message.startswith(f"{name!r} "))
+
+
+def typed_keys() -> frozenset[str]:
+    """The keys under which the schema wants a boolean or an integer."""
+    return _typed_keys()
+
+
+# ---------------------------------------------------------------------------------------------- the schema
+
+
+def schema_path() -> FilePath:
+    """The schema: inside the package when it is installed, beside it in a checkout."""
+    package = FilePath(__file__).parent.parent
+    name = FilePath("schemas", "keystore.schema.json")
+    return package / name if (package / name).exists() else package.parent / name
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(schema_path().read_bytes())
+    return schema
+
+
+@cache
+def _typed_keys() -> frozenset[str]:
+    found = set()
+    for properties in _every(_schema(), "properties"):
+        found |= {key for key, value in properties.items() if value.get("type") in ("boolean", "integer")}
+    return frozenset(found)
+
+
+def _every(value: Any, key: str) -> Iterator[Any]:
+    """Every value under `key`, wherever it stands."""
+    if isinstance(value, dict):
+        if key in value:
+            yield value[key]
+        for inner in value.values():
+            yield from _every(inner, key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _every(inner, key)
+
+
+@cache
+def _validator(role: str) -> Validator:
+    from jsonschema.validators import Draft202012Validator, extend
+
+    schema = _schema()
+    if role == INCLUDED:
+        schema = {"$ref": "#/$defs/includedFile", "$defs": schema["$defs"]}
+    judge: Any = extend
+    validator: Validator = judge(Draft202012Validator, {"pattern": _pattern})(schema)
+    return validator
+
+
+def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[Any]:
+    """`pattern` as JSON Schema means it: `$` is the end, where Python's would let one newline follow."""
+    from jsonschema.exceptions import ValidationError
+
+    if isinstance(instance, str) and not _compiled(pattern).search(instance):
+        yield ValidationError("does not match")
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern.removesuffix("$") + r"\Z" if pattern.endswith("$") else pattern)
+
+
+# ----------------------------------------------------------------------------------------------- sentences
+
+
+def _problem(document: Document, fault: _Fault, role: str) -> Problem:
+    path, error = fault.path, fault.error
+    match error.validator:
+        case _ if fault.row:
+            hint = "take it out of the file until then"
+            source = document.source(path, key=fault.row.value is None)
+            return Problem("not-yet", f"{fault.row.what} is not available yet", source, hint=hint)
+        case "additionalProperties" if _is_secret(path[:-1]):
+            # {hunter2} is a mapping with one key.
+            return _secret_problem(document, path[:-1])
+        case "additionalProperties":
+            return _unknown_key(document, path, error, role)
+        case "required" | "dependentRequired":
+            return _missing_key_problem(document, path, error, role)
+        case "type" | "minProperties" | "maxProperties" if _is_secret(path) and path[-1] not in _KINDS_OF_SECRET:
+            return _secret_problem(document, path)
+        case _:
+            return _wrong_value(document, path, error)
+
+
+_KINDS_OF_SECRET = (*range(100), "env", "file", "command")
+
+
+def _is_secret(path: Path) -> bool:
+    """Whether a value may be a secret. An alias such as `token_root` says nothing about the values below it."""
+    return may_hold_secret(path[:1] + path[2:] if path[:1] in (("trustedRoots",), ("keyPairs",)) else path)
+
+
+def _secret_problem(document: Document, path: Path) -> Problem:
+    message = f"{spelled(path)} must say where the secret comes from"
+    return Problem("secret", message, document.source(path), hint=HOW_TO_NAME_A_SECRET)
+
+
+def _unknown_key(document: Document, path: Path, error: Any, role: str) -> Problem:
+    *parents, key = path
+    where = f"in {spelled(parents)}" if parents else f"at the top of the {role}"
+    message = f"unknown key {quoted(str(key))} {where}"
+    known = list(error.schema.get("properties", {}))
+    hint = _elsewhere(tuple(parents), str(key), error.instance) or _suggestion(str(key), known)
+    return Problem("unknown-key", message, document.source(path, key=True), hint=hint)
+
+
+def _elsewhere(path: Path, key: str, instance: Section) -> str | None:
+    """A hint for a key that exists, but not here."""
+    definitions = _schema()["$defs"]
+    if len(path) == 2 and path[0] == "keyPairs":
+        other = "generatedKeyPair" if "file" in instance else "importedKeyPair"
+        if key in definitions[other]["properties"]:
+            kinds = ("generated", "brought along (it has `file`)")
+            here, there = kinds[::-1] if "file" in instance else kinds
+            return f"it belongs to a key pair that is {there}; this one is {here}"
+    if (not path and key in _schema()["properties"]) or (
+        path == ("aliases",) and key in _schema()["properties"]["aliases"]["properties"]
+    ):
+        return "it belongs into the state file itself, not into an included one"
+    return None
+
+
+def _suggestion(key: str, known: list[str]) -> str:
+    import difflib
+
+    by_lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(key.lower(), by_lower, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean `{by_lower[near[0]]}`?"
+    return f"known here: {', '.join(known)}" if known else "nothing can stand here"
+
+
+def _missing_key_problem(document: Document, path: Path, error: Any, role: str) -> Problem:
+    *parents, name = path
+    where = spelled(parents) if parents else f"the {role}"
+    reason = ""
+    if error.validator == "dependentRequired":
+        reason = f" beside `{next(key for key, need in error.validator_value.items() if name in need)}`"
+    example = error.schema.get("properties", {}).get(name, {}).get("examples", [None])[0]
+    hint = f"for example {name}: {_flow(example)}" if example is not None else None
+    return Problem("missing-key", f"{where} needs `{name}`{reason}", document.source(parents, key=True), hint=hint)
+
+
+def _flow(value: Any) -> str:
+    """A value as it may stand in YAML."""
+    match value:
+        case dict():
+            return "{" + ", ".join(f"{key}: {_flow(inner)}" for key, inner in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(_flow(inner) for inner in value) + "]"
+        case bool():
+            return "true" if value else "false"
+        case _:
+            return str(value)
+
+
+def _wrong_value(document: Document, path: Path, error: Any) -> Problem:
+    name = spelled(path) if path else "the file"
+    expected, hint = _expected(error)
+    if error.validator == "type":
+        message = f"{name} is {_kind(error.instance)}: {expected}"
+        return Problem("wrong-type", message, document.source(path), hint=hint)
+    shown = isinstance(error.instance, str) and not _is_secret(path)
+    message = f"{name} is {quoted(error.instance)}: {expected}" if shown else f"{name} {expected}"
+    return Problem("wrong-value", message, document.source(path), hint=hint)
+
+
+def _expected(error: Any) -> tuple[str, str | None]:
+    wanted = error.validator_value
+    match error.validator:
+        case "type":
+            return f"must be {_type_name(wanted)}", _type_hint(error)
+        case _ if "errorMessage" in error.schema:
+            return error.schema["errorMessage"], _near(error.instance, error.schema)
+        case "enum" | "const":
+            choices = wanted if error.validator == "enum" else [wanted]
+            text = ", ".join(map(str, choices))
+            return f"must be {'one of ' if len(choices) > 1 else ''}{text}", _near(error.instance, error.schema)
+        case "minLength" | "minItems":
+            return "must not be empty", None
+        case "maxLength":
+            return f"must have at most {wanted} characters", None
+        case "maxItems":
+            return f"must have at most {wanted} items", None
+        case _:
+            return "is not allowed here", None
+
+
+def _near(value: Any, schema: dict[str, Any]) -> str | None:
+    choices = schema.get("enum") or next((one["enum"] for one in schema.get("anyOf", ()) if "enum" in one), None)
+    if choices is None or not isinstance(value, str):
+        return None
+    hint = _suggestion(value, [str(choice) for choice in choices])
+    return hint if hint.startswith("did you mean") else None
+
+
+_TYPES = {"object": "a mapping (`key: value` lines)", "array": "a list", "string": "text", "boolean": "true or false",
+          "integer": "a whole number"}  # fmt: skip
+
+
+def _type_name(wanted: str | list[str]) -> str:
+    return " or ".join(_TYPES[one] for one in ([wanted] if isinstance(wanted, str) else wanted))
+
+
+def _kind(value: Any) -> str:
+    match value:
+        case None:
+            return "empty"
+        case bool():
+            return "true or false"
+        case int():
+            return "a number"
+        case str():
+            return "text"
+        case dict():
+            return "a mapping"
+        case _:
+            return "a list"
+
+
+def _type_hint(error: Any) -> str | None:
+    wanted, value = error.validator_value, error.instance
+    if value is None:
+        empty = {"object": "write {} or take the key out", "array": "write [] or take the key out"}
+        return empty.get(str(wanted), "give it a value or take the key out")
+    if wanted == "boolean" and isinstance(value, str):
+        return "write true or false, in lower case and without quotes"
+    if wanted == "integer" and isinstance(value, str):
+        return "write digits only, without quotes"
+    if wanted == "array":
+        return "write it in [brackets]" if isinstance(value, str) else None
+    return None
+
+
+def spelled(path: Iterable[str | int]) -> str:
+    """A path as people write it: `keyPairs.s4_client.key.size`, `include[0]`."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            text += ("." if text else "") + (step if re.fullmatch(r"[\w-]{1,64}", step) else quoted(step))
+    return f"`{text}`"
