@@ -52,14 +52,9 @@ def compare(desired: DesiredState, live: Snapshot, now: datetime) -> tuple[Findi
     for entry in live.entries:
         by_key.setdefault(alias_key(entry.alias), []).append(entry)
     declared = {alias_key(wanted.alias) for wanted in desired.wanted}
-    findings = [
-        _declared(wanted, by_key.get(alias_key(wanted.alias), []), patterns, now) for wanted in desired.wanted
-    ]
+    findings = [_declared(wanted, by_key.get(alias_key(wanted.alias), []), patterns, now) for wanted in desired.wanted]
     findings += [
-        _undeclared(entry, patterns, now)
-        for key, entries in by_key.items()
-        if key not in declared
-        for entry in entries
+        _undeclared(entry, patterns, now) for key, entries in by_key.items() if key not in declared for entry in entries
     ]
     return tuple(findings)
 
@@ -182,12 +177,17 @@ def _key_pair_differences(wanted: WantedKeyPair, live: Sequence[Certificate]) ->
     leaf = live[0]
     if leaf.public_key_sha256 is None:
         return (Difference("certificate", f"unreadable: {leaf.problem}", "a readable certificate"),)
+    key = wanted.key
     pairs = [
-        ("key-spec", key_text(leaf.key_algorithm, leaf.key_size, leaf.curve), key_text(wanted.key.algorithm, wanted.key.size, wanted.key.curve)),
+        (
+            "key-spec",
+            key_text(leaf.key_algorithm, leaf.key_size, leaf.curve),
+            key_text(key.algorithm, key.size, key.curve),
+        ),
         ("subject", subject_text(leaf.subject_attributes or ()), subject_text(wanted.subject)),
         ("subject-alt-names", _set_text(leaf.subject_alt_names or ()), _set_text(wanted.subject_alt_names)),
         ("extended-key-usage", _set_text(leaf.extended_key_usage or ()), _set_text(wanted.extended_key_usage)),
-    ]  # fmt: skip
+    ]
     differences = [Difference(name, there, asked) for name, there, asked in pairs if there != asked]
     if leaf.issuer_key != leaf.subject_key or len(live) != 1:
         differences.append(Difference("issuer", leaf.issuer or "unreadable", "self-signed"))

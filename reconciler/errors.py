@@ -66,6 +66,14 @@ class RefusedError(ReconcileError):
     exit_code = 4
 
 
+class PlanRefusedError(RefusedError):
+    """The desired state asks for what is never done; carries every such place."""
+
+    def __init__(self, problems: Sequence[Problem], location: str) -> None:
+        super().__init__(problems[0].message, where=str(problems[0].source or location), hint=problems[0].hint)
+        self.problems = tuple(problems)
+
+
 class MaterialError(ReconcileError):
     """A file that the desired state names (certificate, key pair, signing response) is not what it should be."""
 

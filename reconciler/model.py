@@ -47,17 +47,21 @@ class Certificate(Protocol):
     @property
     def sha256(self) -> str:
         """SHA-256 over the DER bytes, lower-case hexadecimal without colons."""
+
     @property
     def subject(self) -> str | None:
         """RFC 4514 text, most specific attribute first."""
+
     @property
     def issuer(self) -> str | None: ...
     @property
     def subject_attributes(self) -> tuple[tuple[str, str], ...] | None:
         """The subject as (short name, value) in the order of the certificate, for example ``("CN", "x")``."""
+
     @property
     def subject_key(self) -> str | None:
         """The subject in the canonical form in which Java compares names (`X500Principal.equals`)."""
+
     @property
     def issuer_key(self) -> str | None: ...
     @property
@@ -65,36 +69,47 @@ class Certificate(Protocol):
     @property
     def not_before(self) -> datetime | None:
         """In UTC."""
+
     @property
     def not_after(self) -> datetime | None:
         """In UTC."""
+
     @property
     def key_algorithm(self) -> str | None:
         """RSA, RSASSA-PSS, EC, Ed25519, Ed448, DSA, or the dotted OID."""
+
     @property
     def key_size(self) -> int | None:
         """Bits of the modulus or of the curve's field."""
+
     @property
     def curve(self) -> str | None:
         """The SEC name of the curve of an EC key, for example secp256r1."""
+
     @property
     def public_key_sha256(self) -> str | None:
         """SHA-256 over the SubjectPublicKeyInfo: the identity of the key pair."""
+
     @property
     def signature_algorithm(self) -> str | None:
         """In Java's spelling, for example SHA256withRSA."""
+
     @property
     def subject_alt_names(self) -> tuple[str, ...] | None:
         """Such as ``DNS:example.com``, ``IP:192.0.2.1``, ``email:a@b``, ``URI:…``; empty when there is none."""
+
     @property
     def key_usage(self) -> frozenset[str] | None:
         """RFC 5280 names (digitalSignature, keyCertSign, …); None when absent."""
+
     @property
     def extended_key_usage(self) -> tuple[str, ...] | None:
         """serverAuth, clientAuth, … or the dotted OID; None when absent."""
+
     @property
     def is_ca(self) -> bool | None:
         """The basicConstraints cA flag; None when the extension is absent."""
+
     @property
     def path_length(self) -> int | None: ...
     @property
@@ -130,7 +145,7 @@ class EntryKind(StrEnum):
 
     TRUSTED_CERTIFICATE = "trusted-certificate"
     KEY_PAIR = "key-pair"
-    SECRET_KEY = "secret-key"
+    SECRET_KEY = "secret-key"  # noqa: S105  # a kind of entry
     OTHER = "other"
 
 
@@ -550,6 +565,7 @@ class Failure:
     where: str | None
     hint: str | None
     exit_code: int
+    problems: tuple[tuple[str, str, str | None], ...] = ()  # where there are several: message, place, hint
 
 
 @dataclass(frozen=True, slots=True)

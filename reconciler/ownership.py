@@ -58,8 +58,8 @@ def protected_by(alias: str, owner: str | None = None, patterns: Iterable[str] =
 def looks_protected_by(alias: str, patterns: Iterable[str] = ()) -> str | None:
     """The protected pattern that `alias` imitates without being it to Java, or None.
 
-    ``ſap_x`` (long s) or a full-width ``ｓａｐ_x`` is another alias to Java but the same to a reader: such a name is not
-    to be created. Compared after NFKC, removal of invisible characters, and case folding.
+    A name with a long s (U+017F) or full-width letters is another alias to Java but the same to a reader: such a name
+    is not to be created. Compared after NFKC, removal of invisible characters, and case folding.
     """
     name, skeleton = _folded(alias), _skeleton(alias)
     for pattern in (*SAP_PATTERNS, *patterns):

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
 from reconciler.compare import ALIAS_CASE, REFUSALS, compare
-from reconciler.errors import Problem, RefusedError
+from reconciler.errors import PlanRefusedError, Problem, RefusedError
 from reconciler.model import (
     Action,
     Affect,
@@ -40,14 +40,6 @@ class Preview(Protocol):
     """`KeystoreReader.preview`: what the keystore would show after some writes, without writing."""
 
     def __call__(self, writes: Sequence[Write], /) -> Snapshot: ...
-
-
-class PlanRefusedError(RefusedError):
-    """The desired state asks for what is never done; carries every such place."""
-
-    def __init__(self, problems: Sequence[Problem], location: str) -> None:
-        super().__init__(problems[0].message, where=str(problems[0].source or location), hint=problems[0].hint)
-        self.problems = tuple(problems)
 
 
 def plan_target(desired: DesiredState, live: Snapshot, now: datetime, preview: Preview) -> TargetPlan:

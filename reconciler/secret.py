@@ -6,7 +6,7 @@ import hmac
 from typing import NoReturn
 
 
-class Secret:
+class Secret:  # noqa: PLW1641  # unhashable on purpose: see the docstring
     """Bytes whose printed form is always ``***``; `reveal` is the one way to the content.
 
     It can be compared (in constant time) but neither hashed, pickled nor formatted, so that it does not end up in a

@@ -437,9 +437,12 @@ def subject_name(attributes: Sequence[tuple[str, str]]) -> x509.Name:
     """The X.509 name of (short name, value) pairs, one attribute to a relative name, in the order given."""
     from cryptography import x509
 
-    return x509.Name([
-        x509.NameAttribute(x509.ObjectIdentifier(_ATTRIBUTE_OIDS.get(name, name)), value) for name, value in attributes
-    ])
+    return x509.Name(
+        [
+            x509.NameAttribute(x509.ObjectIdentifier(_ATTRIBUTE_OIDS.get(name, name)), value)
+            for name, value in attributes
+        ]
+    )
 
 
 def requested_extensions(wanted: WantedKeyPair) -> list[tuple[x509.ExtensionType, bool]]:

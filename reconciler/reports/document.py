@@ -120,6 +120,9 @@ def _target(target: TargetReport) -> dict[str, Any]:
             "where": failure.where,
             "hint": failure.hint,
             "exit_code": failure.exit_code,
+            "problems": [
+                {"message": message, "where": where, "hint": hint} for message, where, hint in failure.problems
+            ],
         }
     return document
 

@@ -49,6 +49,8 @@ def render(report: Report, *, colour: bool = False) -> str:
     paint = Palette(colour=colour)
     lines: list[str] = []
     for target in report.targets:
+        if len(report.targets) == 1 and target.failure and not target.outcomes:
+            continue  # nothing to say beside the error
         if lines:
             lines.append("")
         lines += _SECTIONS[report.command](target, paint)
@@ -81,12 +83,9 @@ def _heading(target: TargetReport, paint: Palette) -> str:
 
 
 def _failure(target: TargetReport, paint: Palette) -> Iterator[str]:
-    failure = target.failure
-    if failure is not None:
-        where = f" ({printable(failure.where)})" if failure.where else ""
-        yield f"  {paint.bad('failed')}  {printable(failure.message)}{where}"
-        if failure.hint:
-            yield f"          {printable(failure.hint)}"
+    """One line: the whole message, with its place and its hint, stands on standard error."""
+    if target.failure is not None:
+        yield f"  {paint.bad('failed')}  {printable(target.failure.message)}"
 
 
 def _change(change: Change, paint: Palette) -> Iterator[str]:
@@ -189,7 +188,9 @@ def _outcome(outcome: Outcome, paint: Palette) -> Iterator[str]:
 def _closing(outcomes: tuple[Outcome, ...], paint: Palette) -> str:
     counts = {status: sum(outcome.status is status for outcome in outcomes) for status in OutcomeStatus}
     if counts[OutcomeStatus.APPLIED] == len(outcomes):
-        return f"  {paint.strong('Applied')}: all {len(outcomes)} changes; read again and compared, nothing is left to do"
+        return (
+            f"  {paint.strong('Applied')}: all {len(outcomes)} changes; read again and compared, nothing is left to do"
+        )
     words = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     return f"  {paint.bad('Applied in part')}: {words}"
 

@@ -1,0 +1,164 @@
+"""`reconcile apply`: does what the plan says, reads again, compares again, reports."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.commands import options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reconciler.model import DesiredState, Outcome, TargetPlan, TargetReport
+
+
+@click.command(name="apply", short_help="Do it, read again, compare again, report.")
+@options.states
+@click.option("--plan", "plan_argument", metavar="PLAN", help="Apply only this reviewed plan: a file, or sha256:….")
+@click.option("--yes", is_flag=True, help="Do not ask; needed without a terminal.", envvar="RECONCILE_YES")
+@click.option(
+    "--max-plan-age", metavar="DURATION", default="7d", show_default=True, envvar="RECONCILE_MAX_PLAN_AGE",
+    help="Refuse a reviewed plan that is older.",
+)  # fmt: skip
+@click.option(
+    "--allow-mass-change",
+    is_flag=True,
+    help="Let a plan delete or replace much of a keystore at once. Opens nothing else.",
+)
+@options.report_format("text", "json", "markdown")
+def command(
+    states: tuple[str, ...],
+    plan_argument: str | None,
+    yes: bool,
+    max_plan_age: str,
+    allow_mass_change: bool,
+    format_name: str,
+) -> int:
+    """Bring the live keystore to the desired state.
+
+    The plan is shown and confirmed first, or was reviewed before and is given with --plan: then it is worked out again
+    and refused when it differs. The new keystore is built beside the old one, read back and compared before it takes
+    its place in one step; the old one stays as a backup.
+
+    \b
+    Examples:
+      reconcile apply keystore.yaml
+      reconcile apply keystore.yaml --yes
+      reconcile apply keystore.yaml --plan plan.json --yes
+    """
+    from reconciler.commands.output import write_report
+    from reconciler.commands.reviewed import check_age, check_same, read_reviewed
+    from reconciler.commands.targets import exit_codes, plan_states, worst
+    from reconciler.desired import load_states, parse_duration
+    from reconciler.planning import check_mass_change
+
+    now = datetime.now(UTC)
+    loaded = load_states(states)
+    if plan_argument is None:
+        report = plan_states(loaded, now, "plan")
+    else:
+        reviewed = read_reviewed(plan_argument)
+        check_age(reviewed, now, parse_duration(max_plan_age))
+        report = plan_states(loaded, reviewed.generated_at or now, "plan")
+        if not any(exit_codes(report)):
+            check_same(reviewed, report)
+    planned = [target.plan for target in report.targets if target.plan is not None]
+    if not allow_mass_change:
+        for target in planned:
+            check_mass_change(target)
+    if any(target.changes for target in planned):
+        if format_name == "text":
+            write_report(report, "text")
+        _confirm(planned, yes=yes)
+    done = replace(report, command="apply", targets=tuple(_apply(target) for target in report.targets))
+    write_report(done, format_name)
+    return worst([*exit_codes(done), *map(_code, done.targets)])
+
+
+def _confirm(planned: Sequence[TargetPlan], *, yes: bool) -> None:
+    from reconciler.errors import ReconcileError
+
+    count = sum(len(target.changes) for target in planned)
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ReconcileError(
+            f"{count} changes are to be applied, and there is no terminal to ask at; nothing was written",
+            hint="review the plan and give --yes",
+        )
+    if not click.confirm(f"Apply {count} changes?", err=True):
+        raise click.Abort
+
+
+def _apply(target: TargetReport) -> TargetReport:
+    """Apply one target; an error stays with it, so that the other targets go on."""
+    from reconciler.cli import print_error
+    from reconciler.commands.targets import failure_of
+    from reconciler.errors import ReconcileError
+
+    if target.plan is None or not target.plan.changes:
+        return target
+    try:
+        return replace(target, outcomes=_applied(target.plan))
+    except ReconcileError as error:
+        print_error(error)
+        return replace(target, failure=failure_of(error))
+
+
+def _applied(plan: TargetPlan) -> tuple[Outcome, ...]:
+    from reconciler.applying import apply_target
+    from reconciler.commands.progress import progress
+    from reconciler.commands.targets import password_of
+    from reconciler.keystores.opening import open_keystore
+    from reconciler.logs import log
+
+    desired = plan.desired
+    patterns = [one.pattern for one in desired.protected]
+    keystore = open_keystore(desired.keystore, password_of(desired.keystore), patterns)
+    with progress(len(plan.changes)) as show:
+        outcomes = apply_target(plan, keystore, datetime.now(UTC), show)
+    log("keystore written", keystore=desired.keystore.location, changes=len(plan.changes))
+    return _verified(desired, outcomes)
+
+
+def _verified(desired: DesiredState, outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+    """Read again and compare again: what was applied must now be in sync.
+
+    Raises:
+        ReconcileError: something that was applied still differs.
+    """
+    from reconciler.commands.targets import reader_of
+    from reconciler.errors import ReconcileError
+    from reconciler.model import OutcomeStatus
+    from reconciler.ownership import alias_key
+    from reconciler.planning import plan_target
+
+    reader = reader_of(replace(desired, keystore=replace(desired.keystore, create=False)))
+    live = reader.read()
+    left = {alias_key(change.alias) for change in plan_target(desired, live, datetime.now(UTC), reader.preview).changes}
+    entries = {alias_key(entry.alias): entry for entry in live.entries}
+    result = []
+    for outcome in outcomes:
+        key = alias_key(outcome.change.alias)
+        if outcome.status is OutcomeStatus.APPLIED and key in left:
+            raise ReconcileError(
+                f"{outcome.change.alias}: was written, and the keystore still differs from the desired state",
+                where=desired.keystore.location,
+                hint="run `reconcile drift` to see how; the keystore as it was is in its .backups directory",
+            )
+        result.append(replace(outcome, after=entries.get(key)))
+    return tuple(result)
+
+
+def _code(target: TargetReport) -> int:
+    from reconciler.model import OutcomeStatus
+
+    statuses = {outcome.status for outcome in target.outcomes or ()}
+    if OutcomeStatus.FAILED not in statuses:
+        return 0
+    return 5 if OutcomeStatus.APPLIED in statuses else 1

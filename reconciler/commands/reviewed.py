@@ -1,0 +1,113 @@
+"""A plan that was reviewed: what was reviewed is what runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reconciler.errors import ReconcileError, RefusedError
+
+if TYPE_CHECKING:
+    from reconciler.model import Report
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_MAX_PLAN_FILE = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewedPlan:
+    """The digest of a plan, and with a plan file also when it was made and what it said."""
+
+    digest: str
+    generated_at: datetime | None
+    document: dict[str, Any] | None
+
+
+def read_reviewed(argument: str) -> ReviewedPlan:
+    """The plan behind `--plan`: a file that `plan --out` wrote, or its digest alone.
+
+    Raises:
+        ReconcileError: neither of the two.
+    """
+    if argument.startswith("sha256:"):
+        if not _DIGEST.fullmatch(argument):
+            raise ReconcileError("a digest is sha256: and 64 lower-case hexadecimal digits", where="--plan")
+        return ReviewedPlan(argument, None, None)
+    hint = "give the file that `reconcile plan --out` wrote, or its digest"
+    try:
+        path = Path(argument)
+        if path.stat().st_size > _MAX_PLAN_FILE:
+            raise ReconcileError("the plan file is too large", where=argument, hint=hint)
+        document = json.loads(path.read_bytes())
+        made = datetime.strptime(document["generated_at"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        digest = document["digest"]
+    except OSError as error:
+        raise ReconcileError(f"the plan cannot be read: {error.strerror}", where=argument, hint=hint) from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ReconcileError("this is not a plan", where=argument, hint=hint) from None
+    if document.get("format_version") != "1" or not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        raise ReconcileError("this is not a plan of this version", where=argument, hint=hint)
+    return ReviewedPlan(digest, made, document)
+
+
+def check_age(reviewed: ReviewedPlan, now: datetime, max_age: timedelta) -> None:
+    """Refuse a plan from the future or one that is too old.
+
+    Raises:
+        RefusedError: as said.
+    """
+    made = reviewed.generated_at
+    if made is None:
+        return
+    if made > now:
+        raise RefusedError(
+            f"the plan was made in the future ({made:%Y-%m-%d %H:%M} UTC)", hint="check the clocks, then plan again"
+        )
+    if now - made > max_age:
+        raise RefusedError(
+            f"the plan of {made:%Y-%m-%d %H:%M} UTC is too old", hint="plan again, or allow more with --max-plan-age"
+        )
+
+
+def check_same(reviewed: ReviewedPlan, report: Report) -> None:
+    """Refuse when what would be done now is not what was reviewed, and say what differs.
+
+    Raises:
+        RefusedError: the digests differ.
+    """
+    if report.digest == reviewed.digest:
+        return
+    differences = _differences(reviewed.document, report) if reviewed.document else []
+    raise RefusedError(
+        "the plan is stale: what would be done now is not what was reviewed; nothing was written",
+        hint="\n".join([*differences, "plan again and review it"]),
+    )
+
+
+def _differences(document: dict[str, Any], report: Report) -> list[str]:
+    from reconciler.reports.document import report_document
+
+    old, new = _lines(document), _lines(report_document(report))
+    return [f"reviewed, not now: {line}" for line in old if line not in new] + [
+        f"now, not reviewed: {line}" for line in new if line not in old
+    ]
+
+
+def _lines(document: dict[str, Any]) -> list[str]:
+    """Each change in one line, with all that the digest looks at; a damaged plan file gives no lines, not an error."""
+    lines = []
+    try:
+        for target in document["targets"]:
+            for change in target["changes"]:
+                before = (change["before"] or {}).get("sha256", "nothing")
+                after = change["after"] or {}
+                wanted = after.get("sha256") or ", ".join(f"{key} {value}" for key, value in sorted(after.items()))
+                what = f"{change['action']} {change['alias']} in {target['keystore']} ({change['reason']})"
+                lines.append(f"{what}: {before} -> {wanted}")
+    except (KeyError, TypeError, AttributeError):
+        return []
+    return lines

@@ -1,0 +1,163 @@
+"""From the arguments of a command to live keystores: state files or a keystore file, their passwords, their readers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler import __version__
+from reconciler.cli import print_error
+from reconciler.errors import DesiredStateError, PlanRefusedError, ReconcileError
+from reconciler.logs import log
+from reconciler.model import DesiredState, Failure, KeystoreTarget, Report, Source, TargetReport
+from reconciler.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from reconciler.keystores.protocol import KeystoreReader
+    from reconciler.model import Snapshot
+
+# Over several targets the first of these that occurred is the exit code: see the contract.
+_PRECEDENCE = (5, 4, 3, 1, 2, 0)
+
+
+def worst(codes: Sequence[int]) -> int:
+    """The exit code of a run over several targets."""
+    return next((code for code in _PRECEDENCE if code in codes), 0)
+
+
+def password_of(target: KeystoreTarget) -> Secret | None:
+    """The password that a state file declares, read when it is needed."""
+    from reconciler.desired.secrets import read_secret
+
+    return None if target.password is None else read_secret(target.password)
+
+
+def reader_of(desired: DesiredState) -> KeystoreReader:
+    """The live keystore of a state file, for looking at."""
+    from reconciler.keystores.opening import open_for_reading
+
+    return open_for_reading(desired.keystore, password_of(desired.keystore))
+
+
+def plan_states(states: Sequence[DesiredState], now: datetime, command: str) -> Report:
+    """Read every live keystore and plan it; one that fails does not stop the others."""
+    from reconciler.planning import digest
+
+    reports = tuple(_planned(state, now) for state in states)
+    plans = [report.plan for report in reports if report.plan is not None]
+    return Report(command, now, __version__, digest(plans), reports)
+
+
+def exit_codes(report: Report) -> list[int]:
+    """The exit code of each target of a report that failed, or 0."""
+    return [target.failure.exit_code if target.failure else 0 for target in report.targets]
+
+
+def _planned(state: DesiredState, now: datetime) -> TargetReport:
+    from reconciler.planning import plan_target
+
+    keystore = state.keystore
+    try:
+        from reconciler.desired import resolve
+
+        resolved = resolve(state)
+        reader = reader_of(resolved)
+        live = reader.read()
+        log("keystore read", keystore=keystore.location, entries=len(live.entries))
+        plan = plan_target(resolved, live, now, reader.preview)
+    except ReconcileError as error:
+        print_error(error)
+        return TargetReport(state.name, keystore.location, keystore.type, failure=failure_of(error))
+    return TargetReport(state.name, keystore.location, keystore.type, plan)
+
+
+def failure_of(error: ReconcileError) -> Failure:
+    """An error as data."""
+    problems = error.problems if isinstance(error, DesiredStateError | PlanRefusedError) else ()
+    return Failure(
+        error.message,
+        error.where,
+        error.hint,
+        error.exit_code,
+        tuple((problem.message, str(problem.source or ""), problem.hint) for problem in problems),
+    )
+
+
+# --------------------------------------------------------------------------------- a state or a keystore file
+
+
+def read_subject(subject: str, password_env: str | None, password_file: str | None) -> tuple[Snapshot, DesiredState]:
+    """The live keystore behind a STATE or KEYSTORE argument, with the state file or a bare one made up for the file."""
+    if is_keystore_file(subject):
+        return _read_keystore_file(subject, password_env, password_file)
+    if password_env or password_file:
+        raise ReconcileError(
+            "a password option was given, but the argument is a state file",
+            where=subject,
+            hint="the state file says itself where its keystore's password comes from",
+        )
+    from reconciler.desired import load_states
+
+    found = load_states([subject])
+    if len(found) != 1:
+        raise ReconcileError(f"{len(found)} state files; this command takes one", where=subject)
+    return reader_of(found[0]).read(), found[0]
+
+
+def is_keystore_file(argument: str) -> bool:
+    """Whether an argument names a keystore: everything that is neither a YAML file nor a directory."""
+    return not argument.lower().endswith((".yaml", ".yml")) and not Path(argument).is_dir()
+
+
+def _read_keystore_file(
+    path: str, password_env: str | None, password_file: str | None
+) -> tuple[Snapshot, DesiredState]:
+    from dataclasses import replace
+    from hashlib import sha256
+
+    from reconciler.errors import KeystoreUnreadableError
+    from reconciler.keystores.files import read_keystore_file
+    from reconciler.keystores.formats import parse_container
+
+    data = read_keystore_file(path, shown_as=path)
+    if data is None:
+        raise KeystoreUnreadableError("there is no such file", where=path, hint="check the path")
+    password = _given_password(path, password_env, password_file)
+    container = parse_container(data, password, origin=path)
+    snapshot = replace(container.snapshot(), version=sha256(data).hexdigest())
+    target = KeystoreTarget(snapshot.type, path, Source(path, 1), path=str(Path(path).resolve()))
+    return snapshot, DesiredState(path, target)
+
+
+def _given_password(path: str, password_env: str | None, password_file: str | None) -> Secret | None:
+    if password_env and password_file:
+        raise ReconcileError("--password-env and --password-file exclude each other", where=path)
+    if password_env:
+        value = os.environ.get(password_env)
+        if value is None:
+            raise ReconcileError(
+                f"the environment variable {password_env} is not set", where=path, hint="set it, or name another one"
+            )
+        return Secret(_without_line_break(value))
+    if password_file:
+        try:
+            return Secret(_without_line_break(Path(password_file).read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError):
+            raise ReconcileError("the password file cannot be read", where=password_file) from None
+    if sys.stdin.isatty():
+        import click
+
+        typed: str = click.prompt(
+            f"Password of {path} (empty: none)", hide_input=True, default="", show_default=False, err=True
+        )
+        return Secret(typed) if typed else None
+    return None
+
+
+def _without_line_break(text: str) -> str:
+    return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text

@@ -1,0 +1,1 @@
+"""The files of a starter repository, as `reconcile init` writes them."""
