@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from reconciler.desired.not_yet import NotYet
     from reconciler.model import Source
 
-HOW_TO_NAME_A_SECRET = "write {env: NAME}, {file: PATH} or {command: [PROGRAM, ARGUMENT]}, never the secret itself"
+HOW_TO_NAME_IT = "write {env: NAME}, {file: PATH} or {command: [PROGRAM, ARGUMENT]}, never the secret itself"
 STATE, INCLUDED = "state file", "included file"
 
 
@@ -90,11 +90,11 @@ def typed_keys() -> frozenset[str]:
 # ---------------------------------------------------------------------------------------------- the schema
 
 
-def schema_path() -> FilePath:
-    """The schema: inside the package when it is installed, beside it in a checkout."""
+def schema_path(name: str = "keystore.schema.json") -> FilePath:
+    """A schema of ours: inside the package when it is installed, beside it in a checkout."""
     package = FilePath(__file__).parent.parent
-    name = FilePath("schemas", "keystore.schema.json")
-    return package / name if (package / name).exists() else package.parent / name
+    installed = package / "schemas" / name
+    return installed if installed.exists() else package.parent / "schemas" / name
 
 
 @cache
@@ -181,7 +181,7 @@ def _is_secret(path: Path) -> bool:
 
 def _secret_problem(document: Document, path: Path) -> Problem:
     message = f"{spelled(path)} must say where the secret comes from"
-    return Problem("secret", message, document.source(path), hint=HOW_TO_NAME_A_SECRET)
+    return Problem("secret", message, document.source(path), hint=HOW_TO_NAME_IT)
 
 
 def _unknown_key(document: Document, path: Path, error: Any, role: str) -> Problem:
