@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.desired.document import Section, quoted
 from reconciler.desired.durations import DEFAULT_RENEW_BEFORE, DEFAULT_VALIDITY, duration, renew_before
+from reconciler.desired.pins import normalised_pin
 from reconciler.desired.schema import spelled
 from reconciler.errors import Problem, ReconcileError
 from reconciler.model import IssuerSpec, KeySpec, WantedKeyPair
@@ -67,7 +68,13 @@ def generated_key_pair(
         rekey=written.get("rekey", True),
         issuer=_issuer(document, path, written),
         activation=written.get("activation", "automatic"),
+        replace_key=replaceable_key(written),
     )
+
+
+def replaceable_key(written: Section) -> str | None:
+    """The live certificate whose key may be thrown away, as lower-case hexadecimal."""
+    return normalised_pin(written["replaceKey"]) if "replaceKey" in written else None
 
 
 class _Reader:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from reconciler.desired.aliases import Declared, check_aliases
 from reconciler.desired.document import MAX_BYTES, Document, Section, quoted, read_document
 from reconciler.desired.durations import DEFAULT_RENEW_BEFORE, renew_before
-from reconciler.desired.key_pairs import generated_key_pair
+from reconciler.desired.key_pairs import generated_key_pair, replaceable_key
 from reconciler.desired.material import KeyPairFile, chain_of, look
 from reconciler.desired.paths import Base, base_of, base_of_included, read_file
 from reconciler.desired.schema import INCLUDED, STATE, check_shape, spelled, typed_keys
@@ -289,7 +289,13 @@ class _Building:
             self._say(part, path, error)
             return None
         return WantedImport(
-            str(path[-1]), part.document.source(path, key=True), chain, material.shown, renewal, material
+            str(path[-1]),
+            part.document.source(path, key=True),
+            chain,
+            material.shown,
+            renewal,
+            material,
+            replaceable_key(written),
         )
 
     def _material(self, part: _Part, path: Path, written: Section) -> KeyPairFile:
@@ -352,7 +358,13 @@ def _meaning(wanted: Wanted) -> tuple[object, ...]:
             return "keyPairs", replace(wanted, source=_NOWHERE, issuer=replace(wanted.issuer, source=None))
         case WantedImport(material=KeyPairFile() as material):
             secrets = [_origin_of(ref) for ref in (material.password, material.key_password)]
-            return "keyPairs", replace(material, password=None, key_password=None), *secrets, wanted.renew_before
+            return (
+                "keyPairs",
+                replace(material, password=None, key_password=None),
+                *secrets,
+                wanted.renew_before,
+                wanted.replace_key,
+            )
         case _:
             return "keyPairs", wanted
 

@@ -49,7 +49,6 @@ NOT_YET = (
     NotYet(("aliases", "unmanaged"), "removing what the file does not name (`unmanaged: prune`)", "prune"),
     NotYet(("trustedRoots", "*", "replaces"), "exchanging one trusted root for another (`replaces`)"),
     NotYet(("keyPairs", "*", "existing"), "watching a key pair without writing it (`existing`)", hides=2),
-    NotYet(("keyPairs", "*", "replaceKey"), "agreeing to the loss of a private key (`replaceKey`)"),
     NotYet(("keyPairs", "*", "activate"), "approving a renewed key pair (`activate`)"),
     NotYet(("keyPairs", "*", "activation"), "a renewal that waits for approval (`activation: approved`)", "approved"),
     NotYet(("keyPairs", "*", "key", "generateIn"), "choosing where a key is born (`generateIn`)"),

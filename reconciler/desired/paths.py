@@ -27,32 +27,39 @@ class Base:
     directory: str
     root: str
     shown: str
-    _resolved: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    _folders: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def show(self, written: str) -> str:
         """A path of the YAML file as messages call it."""
-        return os.path.normpath(os.path.join(self.shown, written)).replace(os.sep, "/")  # noqa: PTH118  # text, not files
+        return os.path.normpath(os.path.join(self.shown, written)).replace(os.sep, "/")
 
     def anywhere(self, written: str) -> str:
-        """The absolute path of a file that may lie outside the repository."""
-        _check_spelling(written)
-        return os.path.normpath(os.path.join(self.directory, written))  # noqa: PTH118  # as above
+        """The absolute path of a file that may lie outside the repository.
+
+        Raises:
+            MaterialError: the text cannot be meant as a path.
+        """
+        if not written.isprintable():
+            raise MaterialError("a path with a control character")
+        if written.startswith("~"):
+            raise MaterialError(f"{written}: `~` is not expanded", hint="write the path out")
+        return os.path.normpath(os.path.join(self.directory, written))
 
     def inside(self, written: str) -> str:
-        """The absolute path of a file inside the repository.
+        """The absolute path of a file inside the repository, links resolved.
 
         Raises:
             MaterialError: the path leads out of the repository, by `..`, absolutely, or through a link.
         """
-        path = self.anywhere(written)
-        folder, name = os.path.split(path)
-        if folder not in self._resolved:  # one certificate in a thousand lies in another directory than the one before
-            self._resolved[folder] = os.path.realpath(folder)
-        real = os.path.join(self._resolved[folder], name)  # noqa: PTH118  # as above
-        if os.path.islink(real):  # noqa: PTH114  # 10,000 of them
-            real = os.path.realpath(real)
-        if os.path.normcase(real).startswith(os.path.normcase(os.path.join(self.root, ""))):  # noqa: PTH118  # as above
-            return real
+        # Ten thousand certificates lie in a handful of directories: each directory is resolved once.
+        folder, name = os.path.split(self.anywhere(written))
+        if (resolved := self._folders.get(folder)) is None:
+            resolved = self._folders[folder] = os.path.realpath(folder)
+        path = os.path.join(resolved, name)
+        if os.path.islink(path):
+            path = os.path.realpath(path)
+        if os.path.normcase(path).startswith(os.path.normcase(os.path.join(self.root, ""))):
+            return path
         raise MaterialError(
             f"{self.show(written)} lies outside the repository ({self.root})",
             hint="put the file into the repository; only secrets and the keystore itself may lie elsewhere",
@@ -62,12 +69,12 @@ class Base:
 def base_of(file: str) -> Base:
     """The base of the paths in a state file, given as the user wrote its path."""
     path = Path(os.path.realpath(file))
-    return Base(str(path.parent), str(_repository_of(path.parent)), os.path.dirname(file).replace(os.sep, "/"))  # noqa: PTH120  # text
+    return Base(str(path.parent), str(_repository_of(path.parent)), os.path.dirname(file).replace(os.sep, "/"))
 
 
 def base_of_included(outer: Base, written: str) -> Base:
     """The base of the paths in an included file: its own directory, in the repository of the file that includes it."""
-    return Base(os.path.dirname(outer.inside(written)), outer.root, os.path.dirname(outer.show(written)))  # noqa: PTH120  # text
+    return Base(os.path.dirname(outer.inside(written)), outer.root, os.path.dirname(outer.show(written)))
 
 
 def _repository_of(directory: Path) -> Path:
@@ -89,7 +96,7 @@ def read_file(path: str, shown: str, limit: int) -> bytes:
         MaterialError: it is missing, unreadable, larger, or not a file.
     """
     try:
-        with open(path, "rb") as file:  # noqa: PTH123  # 10,000 of them
+        with open(path, "rb", opener=_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise MaterialError(f"{shown} is not a file")
             content = file.read(limit + 1)
@@ -98,6 +105,11 @@ def read_file(path: str, shown: str, limit: int) -> bytes:
     if len(content) > limit:
         raise MaterialError(f"{shown} has more than {limit:,} bytes")
     return content
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """A named pipe without a writer would be waited for at the opening."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _reason(error: OSError) -> str:

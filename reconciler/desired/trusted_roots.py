@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.desired.paths import read_file
+from reconciler.desired.pins import normalised_pin, with_colons
 from reconciler.errors import MaterialError
 from reconciler.model import WantedCertificate
 from reconciler.x509 import load_certificates
@@ -32,16 +33,6 @@ def trusted_root(alias: str, written: Section, source: Source, base: Base) -> Wa
         return WantedCertificate(alias, source, _from_bundle(alias, pin or ""), pinned=True, origin="bundle mozilla")
     certificate = _from_file(written["file"], pin, base)
     return WantedCertificate(alias, source, certificate, pinned=pin is not None, origin=base.show(written["file"]))
-
-
-def normalised_pin(text: str) -> str:
-    """A SHA-256 in any usual spelling as lower-case hexadecimal without colons."""
-    return text.replace(":", "").replace(" ", "").lower()
-
-
-def with_colons(sha256: str) -> str:
-    """A SHA-256 as keytool and browsers show it."""
-    return ":".join(sha256[at : at + 2] for at in range(0, len(sha256), 2)).upper()
 
 
 def _from_file(written: str, pin: str | None, base: Base) -> Certificate:
