@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from reconciler.desired.document import Document, Path
     from reconciler.desired.not_yet import NotYet
-    from reconciler.model import Source
 
 HOW_TO_NAME_IT = "write {env: NAME}, {file: PATH} or {command: [PROGRAM, ARGUMENT]}, never the secret itself"
 STATE, INCLUDED = "state file", "included file"
@@ -42,11 +41,13 @@ def check_shape(document: Document, role: str) -> tuple[list[Problem], frozenset
     """
     faults = [fault for error in _validator(role).iter_errors(document.root) for fault in _faults(error)]
     hiding = [fault for fault in faults if fault.row]
-    problems: dict[tuple[Source | None, str], Problem] = {}
+    problems: dict[object, Problem] = {}
     for fault in faults:
         if fault.row or not any(fault.is_hidden_by(other) for other in hiding):
             problem = _problem(document, fault, role)
-            problems.setdefault((problem.source, problem.message), problem)
+            # One sentence to a value: that 'rsa' is unknown says enough, whatever else follows from it.
+            what = None if problem.code == "wrong-value" else problem.message
+            problems.setdefault((fault.path, what), problem)
     return list(problems.values()), frozenset(fault.path for fault in faults)
 
 
@@ -163,8 +164,10 @@ def _problem(document: Document, fault: _Fault, role: str) -> Problem:
             return _secret_problem(document, path[:-1])
         case "additionalProperties":
             return _unknown_key(document, path, error, role)
-        case "required" | "dependentRequired":
+        case "required":
             return _missing_key_problem(document, path, error, role)
+        case "dependentRequired":
+            return _missing_companion(document, path, error)
         case "type" | "minProperties" | "maxProperties" if _is_secret(path) and path[-1] not in _KINDS_OF_SECRET:
             return _secret_problem(document, path)
         case _:
@@ -188,9 +191,19 @@ def _unknown_key(document: Document, path: Path, error: Any, role: str) -> Probl
     *parents, key = path
     where = f"in {spelled(parents)}" if parents else f"at the top of the {role}"
     message = f"unknown key {quoted(str(key))} {where}"
-    known = list(error.schema.get("properties", {}))
-    hint = _elsewhere(tuple(parents), str(key), error.instance) or _suggestion(str(key), known)
+    known = error.schema.get("properties", {})
+    hint = (
+        _elsewhere(tuple(parents), str(key), error.instance)
+        or _abbreviated(str(key), known)
+        or _suggestion(str(key), list(known))
+    )
     return Problem("unknown-key", message, document.source(path, key=True), hint=hint)
+
+
+def _abbreviated(key: str, known: dict[str, Any]) -> str | None:
+    """The key whose title names the abbreviation: `CN` is `commonName`, whose title is "Common name (CN)"."""
+    name = next((name for name, value in known.items() if f"({key.upper()})" in value.get("title", "")), None)
+    return name and f"did you mean `{name}`?"
 
 
 def _elsewhere(path: Path, key: str, instance: Section) -> str | None:
@@ -222,12 +235,23 @@ def _suggestion(key: str, known: list[str]) -> str:
 def _missing_key_problem(document: Document, path: Path, error: Any, role: str) -> Problem:
     *parents, name = path
     where = spelled(parents) if parents else f"the {role}"
-    reason = ""
-    if error.validator == "dependentRequired":
-        reason = f" beside `{next(key for key, need in error.validator_value.items() if name in need)}`"
+    needs = error.schema.get("errorMessage", f"needs `{name}`")
     example = error.schema.get("properties", {}).get(name, {}).get("examples", [None])[0]
     hint = f"for example {name}: {_flow(example)}" if example is not None else None
-    return Problem("missing-key", f"{where} needs `{name}`{reason}", document.source(parents, key=True), hint=hint)
+    return Problem("missing-key", f"{where} {needs}", document.source(parents, key=True), hint=hint)
+
+
+def _missing_companion(document: Document, path: Path, error: Any) -> Problem:
+    """A key without the one that must stand beside it: today a root of the Mozilla bundle without its pin."""
+    from reconciler.desired.mozilla import similar_to
+    from reconciler.desired.pins import with_colons
+
+    *parents, name = path
+    other = next(key for key, needed in error.validator_value.items() if name in needed)
+    near = similar_to(str(parents[-1]))
+    hint = f'if you mean {near[1].label}: sha256: "{with_colons(near[0])}"' if near else None
+    message = f"{spelled(parents)} needs `{name}` beside `{other}`"
+    return Problem("missing-key", message, document.source((*parents, other), key=True), hint=hint)
 
 
 def _flow(value: Any) -> str:
