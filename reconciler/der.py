@@ -187,11 +187,11 @@ class Element:
         """
         return _octets(self, tag, MAX_DEPTH)
 
-    def integer(self) -> int:
-        """The value of an INTEGER."""
+    def integer(self, most: int = MAX_INTEGER_OCTETS) -> int:
+        """The value of an INTEGER of up to `most` octets."""
         self.expect(INTEGER, "an integer")
         size = self.end - self.body
-        if not 0 < size <= MAX_INTEGER_OCTETS:
+        if not 0 < size <= most:
             raise DerError(f"an integer of {size} bytes at offset {self.start}")
         return int.from_bytes(self.content, "big", signed=True)
 

@@ -36,13 +36,16 @@ def canonical_name(name: bytes) -> str | None:
     """The canonical form of a DER `Name`; None when it cannot be parsed."""
     try:
         rdns = der.read_all(name).expect(der.SEQUENCE, "a name").children()
-        return ",".join([_canonical_rdn(rdn) for rdn in reversed(rdns)])
+        return ",".join([_canonical_rdn(rdn.raw) for rdn in reversed(rdns)])
     except der.DerError:
         return None
 
 
-def _canonical_rdn(rdn: der.Element) -> str:
-    attributes = [_canonical_attribute(attribute) for attribute in rdn.expect(der.SET, "a part of a name").iterate()]
+# Names of one keystore share most of their parts: country, organization, unit.
+@lru_cache(maxsize=8192)
+def _canonical_rdn(raw: bytes) -> str:
+    rdn = der.read(raw).expect(der.SET, "a part of a name")
+    attributes = [_canonical_attribute(attribute) for attribute in rdn.iterate()]
     if len(attributes) > 1:
         # Known keywords first, then in the order of Java's strings, which are UTF-16.
         attributes.sort(key=lambda pair: (not pair[0], pair[1].encode("utf-16-be", "surrogatepass")))

@@ -1,0 +1,417 @@
+"""Writes on the bags of a PKCS#12 file: what no write names keeps its bag, and its place.
+
+Every bag is a slot of a draft. A write empties a slot, or puts one or more bags into it; new bags get slots at the end
+of the contents that hold their like. An alias means every bag that Java answers it with: a write reaches hidden twins
+too, and what Java would show afterwards is checked before anything is written.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from reconciler.errors import ReconcileError, RefusedError
+from reconciler.keystores.pkcs12_bags import Bag, BagKind, certificate_bag, key_bag, with_name, without_name_and_key_id
+from reconciler.keystores.pkcs12_crypto import java_encryption, protect_key
+from reconciler.keystores.pkcs12_pfx import Envelope, Safe
+from reconciler.keystores.pkcs12_view import JavaView
+from reconciler.model import EntryKind, PutCertificate, PutChain, PutKeyPair, Remove, Rename
+from reconciler.ownership import alias_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+
+    from reconciler.keystores.pkcs12_crypto import Passphrase
+    from reconciler.keystores.pkcs12_view import Claim
+    from reconciler.model import Certificate, Write
+
+# Stands for the protected key in a preview, which is never written.
+_PLACEHOLDER = b"\x30\x00"
+
+
+class _Place(NamedTuple):
+    """A slot: in which of the contents, and which of theirs."""
+
+    safe: int
+    slot: int
+
+
+class _Holder(NamedTuple):
+    """What answers to an alias.
+
+    Attributes:
+        kind: What Java shows.
+        alias: Under which name, as the file spells it.
+        places: The slots of all that ask for the alias; the one that Java shows is the last.
+        leaf: The slot of its own certificate, for key pairs.
+        twin_leaves: The same for the keys that the shown one hides.
+        chain: What Java shows.
+        key_id: The localKeyID, for key pairs; given or implied.
+        unnamed: Whether the alias is a number that Java gives because there is no name.
+    """
+
+    kind: EntryKind
+    alias: str
+    places: tuple[_Place, ...]
+    leaf: _Place | None = None
+    twin_leaves: tuple[_Place, ...] = ()
+    chain: tuple[Certificate, ...] = ()
+    key_id: bytes | None = None
+    unnamed: bool = False
+
+    @property
+    def shown(self) -> _Place:
+        return self.places[-1]
+
+    @property
+    def leaves(self) -> tuple[_Place, ...]:
+        """All leaves; one that several of the keys share stands there for each."""
+        return self.twin_leaves if self.leaf is None else (self.leaf, *self.twin_leaves)
+
+
+class Draft:
+    """The contents of a file while writes are applied to them."""
+
+    def __init__(self, safes: Sequence[Safe], password: Passphrase | None, now: datetime, *, plain: bool) -> None:
+        """Begin.
+
+        Args:
+            safes: The contents as they are.
+            password: Protects new keys; None for a preview.
+            now: The creation date of new keys.
+            plain: Whether contents that have to be added for certificates are left unencrypted.
+        """
+        view = JavaView([safe.bags for safe in safes])
+        places = [_Place(s, i) for s, safe in enumerate(safes) for i in range(len(safe.bags))]
+        self._safes = list(safes)
+        self._password = password
+        self._now = now
+        self._plain = plain
+        self._slots: list[list[tuple[Bag, ...]]] = [[(bag,) for bag in safe.bags] for safe in safes]
+        self._kinds = [{bag.kind for bag in safe.bags} for safe in safes]
+        self._changed: set[int] = set()
+        self._holders = _holders(view, places)
+        self._unnamed = {places[claim.position] for claim in (*view.covered, *view.shown.values()) if claim.unnamed}
+        self._leaf_uses = Counter(leaf for holder in self._holders.values() for leaf in holder.leaves)
+        self._leaf_uses.update(places[chain[0]] for at in view.unclaimed_keys if (chain := view.hidden_chain(at)))
+        self._present = Counter(certificate.der for certificate in view.certificates.values())
+        self._key_ids = {bag.key_id for bag in view.bags}
+        # Certificates that may have been in no other chain than one that went away.
+        self._loose: set[bytes] = set()
+        # What Java must show afterwards: the leaf or trusted certificate of each alias that was written.
+        self._expected: dict[str, tuple[EntryKind, Certificate | None]] = {}
+
+    def apply(self, write: Write) -> None:
+        """Apply one write.
+
+        Raises:
+            ReconcileError: it does not fit what is there.
+            RefusedError: it would change what it does not name.
+        """
+        match write:
+            case PutCertificate():
+                self._put_certificate(write)
+            case PutKeyPair():
+                self._put_key_pair(write)
+            case PutChain():
+                self._put_chain(write)
+            case Remove():
+                self._remove(write)
+            case Rename():
+                self._rename(write)
+
+    def finished(self) -> tuple[Safe, ...]:
+        """The contents after the writes.
+
+        Raises:
+            RefusedError: Java would show something else than what was asked for, or something would be lost.
+        """
+        safes = self._built()
+        view = JavaView([safe.bags for safe in safes])
+        if self._loose:
+            safes, view = self._without_orphans(safes, view)
+        self._check_expected(view)
+        return safes
+
+    # ------------------------------------------------------------------------------------------- the writes
+
+    def _put_certificate(self, write: PutCertificate) -> None:
+        holder = self._holder_of(write.alias, EntryKind.TRUSTED_CERTIFICATE)
+        unnamed = holder is not None and holder.unnamed
+        bag = certificate_bag(write.certificate, name=None if unnamed else write.alias, trusted=True)
+        place = self._put(holder, bag, self._certificate_safe)
+        self._holders[alias_key(write.alias)] = _Holder(
+            EntryKind.TRUSTED_CERTIFICATE, write.alias, (place,), chain=(write.certificate,), unnamed=unnamed
+        )
+        self._expected[alias_key(write.alias)] = (EntryKind.TRUSTED_CERTIFICATE, write.certificate)
+
+    def _put_key_pair(self, write: PutKeyPair) -> None:
+        if not write.chain:
+            raise ReconcileError(f"the key pair {write.alias!r} has no certificate")
+        holder = self._holder_of(write.alias, EntryKind.KEY_PAIR)
+        unnamed = holder is not None and holder.unnamed
+        key, key_id = alias_key(write.alias), self._fresh_key_id()
+        bag = key_bag(self._protected(write), name=None if unnamed else key, key_id=key_id)
+        place = self._put(holder, bag, self._key_safe)
+        leaf = self._place_leaf(key, key_id, write.chain, holder)
+        self._holders[key] = _Holder(EntryKind.KEY_PAIR, key, (place,), leaf, (), write.chain, key_id, unnamed)
+        self._expected[key] = (EntryKind.KEY_PAIR, write.chain[0])
+
+    def _put_chain(self, write: PutChain) -> None:
+        holder = self._holder_of(write.alias, EntryKind.KEY_PAIR)
+        if holder is None or not write.chain:
+            raise ReconcileError(f"there is no key pair {write.alias!r} to give the chain to")
+        # The bag of the key stays as it is. Where it has no localKeyID, it is the one key that Java gives an implied
+        # one, and the new leaf carries that.
+        key, key_id, leaf = alias_key(write.alias), holder.key_id or b"", holder.leaf
+        self._loosen(holder.chain)
+        if leaf is not None and write.chain[0].der in _ders(self._bags(leaf)):
+            self._set(leaf, (*self._bags(leaf), *self._missing(write.chain[1:])))
+        else:
+            self._retire(() if leaf is None else (leaf,))
+            leaf = self._place_leaf(key, key_id, write.chain, holder)
+        self._holders[key] = holder._replace(leaf=leaf, chain=write.chain)
+        self._expected[key] = (EntryKind.KEY_PAIR, write.chain[0])
+
+    def _remove(self, write: Remove) -> None:
+        holder = self._existing(write.alias)
+        self._refuse_renumbering(holder.places, f"removing {write.alias!r}")
+        self._loosen(holder.chain if holder.kind is EntryKind.KEY_PAIR else ())
+        self._retire(holder.leaves)
+        for place in holder.places:
+            self._set(place, ())
+        del self._holders[alias_key(write.alias)]
+        self._expected.pop(alias_key(write.alias), None)
+
+    def _rename(self, write: Rename) -> None:
+        holder, old, new = self._existing(write.alias), alias_key(write.alias), alias_key(write.new_alias)
+        if new != old and new in self._holders:
+            raise ReconcileError(f"{write.alias!r} cannot be renamed, there is an entry {write.new_alias!r} already")
+        self._refuse_renumbering(holder.places, f"renaming {write.alias!r}")
+        # As Java stores them: keys in lower case, trusted certificates as they are spelled.
+        name = write.new_alias if holder.kind is EntryKind.TRUSTED_CERTIFICATE else new
+        for place in holder.places:
+            self._edit(place, lambda bag: with_name(bag, name))
+        for leaf in holder.leaves:
+            if self._leaf_uses[leaf] == 1:
+                self._edit(leaf, lambda bag: with_name(bag, name) if _is_called(bag, old) else bag)
+        self._unnamed.difference_update(holder.places)
+        del self._holders[old]
+        self._holders[new] = holder._replace(alias=name, unnamed=False)
+        self._expected.pop(old, None)
+        self._expected[new] = (holder.kind, holder.chain[0] if holder.chain else None)
+
+    # ------------------------------------------------------------------------------------------- what answers
+
+    def _holder_of(self, alias: str, kind: EntryKind) -> _Holder | None:
+        """What answers to `alias`, if it is of the kind that is to be put there."""
+        holder = self._holders.get(alias_key(alias))
+        if holder is not None and holder.kind is not kind:
+            raise RefusedError(
+                f"{alias!r} is a {holder.kind.value} and is not replaced by a {kind.value}",
+                hint="remove or rename the entry first",
+            )
+        return holder
+
+    def _existing(self, alias: str) -> _Holder:
+        holder = self._holders.get(alias_key(alias))
+        if holder is None:
+            raise ReconcileError(f"there is no entry {alias!r}")
+        return holder
+
+    def _refuse_renumbering(self, places: Iterable[_Place], doing: str) -> None:
+        """Java numbers entries without a name in file order: one less, and all that follow are called otherwise."""
+        gone = self._unnamed.intersection(places)
+        if gone and any(place > min(gone) for place in self._unnamed - gone):
+            raise RefusedError(
+                f"{doing} would change the aliases of other entries: Java numbers the entries without a name",
+                hint="begin with the last entry that has a number for an alias, and rename towards the first",
+            )
+
+    # ------------------------------------------------------------------------------------------- key pairs
+
+    def _protected(self, write: PutKeyPair) -> bytes:
+        if self._password is None:
+            return _PLACEHOLDER
+        if write.private_key is None:
+            raise ReconcileError(f"the key pair {write.alias!r} has no private key")
+        return protect_key(write.private_key.reveal(), self._password)
+
+    def _fresh_key_id(self) -> bytes:
+        """A localKeyID as Java makes it, the creation date in it; a millisecond later where it is taken."""
+        moment = round(self._now.timestamp() * 1000)
+        while (key_id := b"Time %d" % moment) in self._key_ids:
+            moment += 1
+        self._key_ids.add(key_id)
+        return key_id
+
+    def _place_leaf(self, key: str, key_id: bytes, chain: Sequence[Certificate], holder: _Holder | None) -> _Place:
+        """Put a new leaf, and what of its chain is not in the file yet, where the old leaf was, else at the end."""
+        leaf = certificate_bag(chain[0], name=key, key_id=key_id)
+        vacant = next((place for place in holder.leaves if not self._leaf_uses[place]), None) if holder else None
+        if vacant is None:
+            vacant = self._append(self._certificate_safe(), (leaf, *self._missing(chain[1:], leaf)))
+        else:
+            old = [bag for bag in self._bags(vacant) if bag.certificate is None or bag.certificate.der != chain[0].der]
+            self._set(vacant, (leaf, *self._missing(chain[1:], leaf), *old))
+        self._leaf_uses[vacant] += 1
+        return vacant
+
+    def _missing(self, certificates: Sequence[Certificate], *besides: Bag) -> list[Bag]:
+        """Bags for those certificates that are not in the file yet, trusted or not."""
+        there = set(_ders(besides))
+        missing = []
+        for certificate in certificates:
+            if certificate.der not in there and not self._present[certificate.der]:
+                missing.append(certificate_bag(certificate, name=None))
+                there.add(certificate.der)
+        return missing
+
+    def _loosen(self, certificates: Iterable[Certificate]) -> None:
+        self._loose.update(certificate.der for certificate in certificates)
+
+    def _retire(self, leaves: Sequence[_Place]) -> None:
+        """These leaves are no longer needed once; those that no key uses become certificates like any other."""
+        self._leaf_uses.subtract(leaves)
+        for leaf in set(leaves):
+            if not self._leaf_uses[leaf]:
+                self._loose.update(_ders(self._bags(leaf)))
+                self._edit(leaf, without_name_and_key_id)
+
+    # ------------------------------------------------------------------------------------------- slots
+
+    def _bags(self, place: _Place) -> tuple[Bag, ...]:
+        return self._slots[place.safe][place.slot]
+
+    def _set(self, place: _Place, bags: tuple[Bag, ...]) -> None:
+        safe = self._safes[place.safe]
+        if safe.obstacle is not None:
+            raise RefusedError(f"the keystore cannot be written whole: {safe.obstacle}")
+        self._present.subtract(_ders(self._bags(place)))
+        self._present.update(_ders(bags))
+        self._slots[place.safe][place.slot] = bags
+        self._kinds[place.safe].update(bag.kind for bag in bags)
+        self._changed.add(place.safe)
+
+    def _edit(self, place: _Place, edit: Callable[[Bag], Bag]) -> None:
+        before = self._bags(place)
+        after = tuple(edit(bag) for bag in before)
+        if after != before:
+            self._set(place, after)
+
+    def _put(self, holder: _Holder | None, bag: Bag, safe: Callable[[], int]) -> _Place:
+        """`bag` in the place of what the alias shows, all that answered to it taken out; else at the end."""
+        if holder is None:
+            return self._append(safe(), (bag,))
+        self._refuse_renumbering(holder.places[:-1], f"writing {holder.alias!r}")
+        self._loosen(holder.chain if holder.kind is EntryKind.KEY_PAIR else ())
+        self._retire(holder.leaves)
+        for twin in holder.places[:-1]:
+            self._set(twin, ())
+        self._set(holder.shown, (bag,))
+        return holder.shown
+
+    def _append(self, safe: int, bags: tuple[Bag, ...]) -> _Place:
+        self._slots[safe].append(())
+        place = _Place(safe, len(self._slots[safe]) - 1)
+        self._set(place, bags)
+        return place
+
+    # ------------------------------------------------------------------------------------------- contents
+
+    def _certificate_safe(self) -> int:
+        """The contents that new certificates go to: where certificates are, the encrypted ones if there are some."""
+        holding = self._safes_with(BagKind.CERTIFICATE)
+        encrypted = [index for index in holding if self._safes[index].envelope is not None]
+        envelope = None if self._plain else Envelope(java_encryption())
+        return (encrypted or holding or [self._empty_safe(envelope)])[-1]
+
+    def _key_safe(self) -> int:
+        """The contents that new keys go to: where keys are. Each is encrypted on its own, as Java does it."""
+        return (self._safes_with(BagKind.KEY, BagKind.SECRET_KEY) or [self._empty_safe(None)])[-1]
+
+    def _safes_with(self, *kinds: BagKind) -> list[int]:
+        """The contents that hold bags of these kinds, or did before the writes."""
+        return [index for index, held in enumerate(self._kinds) if held.intersection(kinds)]
+
+    def _empty_safe(self, envelope: Envelope | None) -> int:
+        for index, slots in enumerate(self._slots):
+            safe = self._safes[index]
+            if not slots and safe.raw is None and (safe.envelope is None) == (envelope is None):
+                return index
+        self._safes.append(Safe(envelope=envelope))
+        self._slots.append([])
+        self._kinds.append(set())
+        return len(self._safes) - 1
+
+    # ------------------------------------------------------------------------------------------- the end
+
+    def _built(self) -> tuple[Safe, ...]:
+        built = list(self._safes)
+        for index in self._changed:
+            bags = tuple(bag for slot in self._slots[index] for bag in slot)
+            built[index] = built[index]._replace(bags=bags, raw=None)
+        return tuple(built)
+
+    def _without_orphans(self, safes: tuple[Safe, ...], view: JavaView) -> tuple[tuple[Safe, ...], JavaView]:
+        """Take out certificates that were there for nothing but a chain that went away."""
+        orphans = self._loose - view.certificates_in_chains()
+        if not any(_is_orphan(bag, orphans) for bag in view.bags):
+            return safes, view
+        before = view.chains()
+        for index, slots in enumerate(self._slots):
+            for slot in range(len(slots)):
+                place = _Place(index, slot)
+                kept = tuple(bag for bag in self._bags(place) if not _is_orphan(bag, orphans))
+                if kept != self._bags(place):
+                    self._set(place, kept)
+        cleaned = self._built()
+        view_after = JavaView([safe.bags for safe in cleaned])
+        # Which certificate begins its contents can matter to Java: then they stay.
+        return (cleaned, view_after) if view_after.chains() == before else (safes, view)
+
+    def _check_expected(self, view: JavaView) -> None:
+        for key, (kind, certificate) in self._expected.items():
+            claim = view.shown.get(key)
+            chain = view.chain(claim) if claim is not None else []
+            leaf = view.certificate(chain[0]).der if chain else None
+            if claim is None or claim.kind is not kind or leaf != (certificate.der if certificate else None):
+                raise RefusedError(
+                    f"{key!r} cannot be written: among the other contents of the file Java would show something else",
+                    hint="entries without a name or localKeyID, or several with the same, are in the way; "
+                    "copy the keystore with keytool -importkeystore and use the copy",
+                )
+
+
+def _holders(view: JavaView, places: Sequence[_Place]) -> dict[str, _Holder]:
+    covered: dict[str, list[Claim]] = {}
+    for claim in view.covered:
+        covered.setdefault(claim.key, []).append(claim)
+    return {key: _holder(view, places, claim, covered.get(key, [])) for key, claim in view.shown.items()}
+
+
+def _holder(view: JavaView, places: Sequence[_Place], shown: Claim, covered: Sequence[Claim]) -> _Holder:
+    leaf = view.leaf(shown)
+    return _Holder(
+        shown.kind,
+        shown.alias,
+        tuple([places[claim.position] for claim in (*covered, shown)]),
+        None if leaf is None else places[leaf],
+        tuple([places[twin] for claim in covered if (twin := view.leaf(claim)) is not None]),
+        tuple([view.certificate(position) for position in view.chain(shown)]),
+        shown.key_id,
+        shown.unnamed,
+    )
+
+
+def _ders(bags: Iterable[Bag]) -> list[bytes]:
+    return [bag.certificate.der for bag in bags if bag.certificate is not None]
+
+
+def _is_called(bag: Bag, key: str) -> bool:
+    return bag.name is not None and alias_key(bag.name) == key
+
+
+def _is_orphan(bag: Bag, orphans: set[bytes]) -> bool:
+    return bag.certificate is not None and not bag.trusted and bag.certificate.der in orphans
