@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "drift": ("reconciler.commands.drift", "Show how the live keystores differ from git, and what expires when."),
     "list": ("reconciler.commands.list", "List the entries of a keystore."),
     "show": ("reconciler.commands.show", "Show one entry with its whole chain."),
+    "connect": ("reconciler.commands.connect", "Test a TLS connection: chain, trust, host name, client certificate."),
 }
 
 EPILOG = """\b

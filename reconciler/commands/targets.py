@@ -127,14 +127,15 @@ def _read_keystore_file(
     data = read_keystore_file(path, shown_as=path)
     if data is None:
         raise KeystoreUnreadableError("there is no such file", where=path, hint="check the path")
-    password = _given_password(path, password_env, password_file)
+    password = given_password(path, password_env, password_file)
     container = parse_container(data, password, origin=path)
     snapshot = replace(container.snapshot(), version=sha256(data).hexdigest())
     target = KeystoreTarget(snapshot.type, path, Source(path, 1), path=str(Path(path).resolve()))
     return snapshot, DesiredState(path, target)
 
 
-def _given_password(path: str, password_env: str | None, password_file: str | None) -> Secret | None:
+def given_password(path: str, password_env: str | None, password_file: str | None) -> Secret | None:
+    """The password of a keystore file, from the options or a prompt; None where there is neither."""
     if password_env and password_file:
         raise ReconcileError("--password-env and --password-file exclude each other", where=path)
     if password_env:

@@ -171,7 +171,7 @@ class _Connection:
                 continue
             except OSError as error:
                 return self._broken(error, "right after the handshake")
-            self._spoke, self._closed = bool(data), not data
+            self._spoke, self._closed = bool(data), not data and not self._recording.has_ticket
             return None
         return None
 
