@@ -100,11 +100,6 @@ class JavaData:
         )
 
 
-def write_unsigned_short(number: int) -> bytes:
-    """Two bytes."""
-    return _U2.pack(number)
-
-
 def write_int(number: int) -> bytes:
     """Four bytes."""
     return _S4.pack(number)
