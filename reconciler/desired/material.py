@@ -193,7 +193,7 @@ def _pkcs12(container: Container) -> Pkcs12Container:
 
 
 def _choose(found: list[_Found], material: KeyPairFile) -> _Found:
-    names = ", ".join(quoted(one.alias) for one in found)
+    names = ", ".join(quoted(alias) for alias in sorted(one.alias for one in found))
     if not found:
         raise MaterialError(
             f"{material.shown} holds no key pair", hint="a certificate alone belongs under trustedRoots"
@@ -205,7 +205,7 @@ def _choose(found: list[_Found], material: KeyPairFile) -> _Found:
     if len(found) == 1:
         return found[0]
     if material.alias is not None:
-        raise MaterialError(f"{material.shown} has no single key pair called {quoted(material.alias)}; it has {names}")
+        raise MaterialError(f"{material.shown} has no key pair called {quoted(material.alias)}; it has {names}")
     raise MaterialError(f"{material.shown} holds several key pairs: {names}", hint="choose one with `alias`")
 
 
