@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import warnings
 from binascii import Error as Base64Error
 from binascii import a2b_base64
+from contextlib import contextmanager
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,7 +15,7 @@ from reconciler.errors import MaterialError, ReconcileError
 from reconciler.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from cryptography import x509
@@ -128,14 +130,10 @@ class X509Certificate:
 
     @cached_property
     def _outcome(self) -> tuple[x509.Certificate | None, str | None]:
-        import warnings
-
         from cryptography import x509
 
         try:
-            with warnings.catch_warnings():
-                # Odd but readable certificates (negative serials, for one) are no news on every run.
-                warnings.simplefilter("ignore")
+            with _quietly():
                 return x509.load_der_x509_certificate(self.der), None
         except Exception as error:  # noqa: BLE001  # whatever a parser thinks of hostile bytes: the fact is None
             return None, _one_line(error)
@@ -145,7 +143,8 @@ class X509Certificate:
         if parsed is None:
             return None
         try:
-            return read(parsed)
+            with _quietly():
+                return read(parsed)
         except Exception:  # noqa: BLE001  # as above
             return None
 
@@ -253,6 +252,14 @@ class X509Certificate:
     @cached_property
     def version(self) -> int | None:
         return self._fact(lambda parsed: parsed.version.value + 1)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Odd but readable certificates (negative serials, for one) are no news on every run, and no noise on stderr."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def certificate(der: bytes) -> Certificate:
