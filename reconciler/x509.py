@@ -6,7 +6,6 @@ import re
 import warnings
 from binascii import Error as Base64Error
 from binascii import a2b_base64
-from contextlib import contextmanager
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +14,8 @@ from reconciler.errors import MaterialError, ReconcileError
 from reconciler.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from cryptography import x509
@@ -254,12 +254,9 @@ class X509Certificate:
         return self._fact(lambda parsed: parsed.version.value + 1)
 
 
-@contextmanager
-def _quietly() -> Iterator[None]:
+def _quietly() -> AbstractContextManager[object]:
     """Odd but readable certificates (negative serials, for one) are no news on every run, and no noise on stderr."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    return warnings.catch_warnings(action="ignore")
 
 
 def certificate(der: bytes) -> Certificate:
