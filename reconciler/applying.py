@@ -6,7 +6,7 @@ atomic step, or not at all.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.compare import ALIAS_CASE
 from reconciler.errors import ReconcileError
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from reconciler.keystores.guarded import GuardedKeystore
     from reconciler.model import Change, TargetPlan, Write
+
+T = TypeVar("T")
 
 
 def apply_target(
@@ -89,6 +91,8 @@ def _write(change: Change, keystore: GuardedKeystore, now: datetime) -> Write:
             from reconciler.desired.material import open_key
 
             private_key, chain = open_key(wanted.material)
+            if [one.sha256 for one in chain] != [one.sha256 for one in wanted.chain]:
+                raise ReconcileError(f"{wanted.origin} was changed since it was planned", hint="plan again")
             return PutKeyPair(wanted.alias, chain, private_key)
         case WantedKeyPair() as wanted:
             return _issued(change, wanted, keystore, now)
@@ -104,5 +108,26 @@ def _issued(change: Change, wanted: WantedKeyPair, keystore: GuardedKeystore, no
     keeps_key = change.action is Action.RENEW and not wanted.rekey and change.certificate_change != "re-keyed"
     if keeps_key:
         return PutChain(wanted.alias, issuer.issue(wanted, keystore.private_key(wanted.alias), now))
-    private_key = generate_private_key(wanted.key)
+    private_key = _interruptibly(lambda: generate_private_key(wanted.key))
     return PutKeyPair(wanted.alias, issuer.issue(wanted, private_key, now), private_key)
+
+
+def _interruptibly(work: Callable[[], T]) -> T:
+    """Do `work` in a thread: OpenSSL looks for the primes of a large key for seconds, and Ctrl-C has to be heard."""
+    from threading import Thread
+
+    done: list[T] = []
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            done.append(work())
+        except Exception as error:  # noqa: BLE001  # raised again where somebody waits for it
+            failed.append(error)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return done[0]
