@@ -82,13 +82,6 @@ def _repository_of(directory: Path) -> Path:
     return next((one for one in (directory, *directory.parents) if (one / ".git").exists()), directory)
 
 
-def _check_spelling(written: str) -> None:
-    if not written.isprintable():
-        raise MaterialError("a path with a control character")
-    if written.startswith("~"):
-        raise MaterialError(f"{written}: `~` is not expanded", hint="write the path out")
-
-
 def read_file(path: str, shown: str, limit: int) -> bytes:
     """The content of a regular file of at most `limit` bytes.
 

@@ -259,10 +259,6 @@ def _flow(value: Any) -> str:
     match value:
         case dict():
             return "{" + ", ".join(f"{key}: {_flow(inner)}" for key, inner in value.items()) + "}"
-        case list():
-            return "[" + ", ".join(_flow(inner) for inner in value) + "]"
-        case bool():
-            return "true" if value else "false"
         case _:
             return str(value)
 
