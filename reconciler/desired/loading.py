@@ -103,12 +103,13 @@ class _Part:
     document: Document
     base: Base
     bad: frozenset[Path]
+    above_bad: frozenset[Path]
 
     def can_use(self, path: Path) -> bool:
         """Whether the schema approves of the value at `path`, of all above it and of all below it."""
         if not self.bad:
             return True
-        return not any(wrong[: len(path)] == path or path[: len(wrong)] == wrong for wrong in self.bad)
+        return path not in self.above_bad and not any(path[:end] in self.bad for end in range(len(path) + 1))
 
     def section(self, name: str) -> Section:
         """A section of the file, empty when it is missing or no mapping."""
@@ -149,7 +150,7 @@ class _Reading:
             return
         shape, bad = check_shape(document, role)
         self.problems += [*document.problems, *shape]
-        part = _Part(document, base, bad)
+        part = _Part(document, base, bad, frozenset(path[:end] for path in bad for end in range(len(path))))
         self.parts.append(part)
         self._seen.update(open_files)
         for path, written in self._includes(part):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -167,6 +168,43 @@ def test_all_problems_come_at_once_and_in_the_order_of_the_file(repository: Repo
         (5, "unknown-key"),
         (6, "wrong-value"),
     ]
+
+
+HOSTILE = {
+    "unknown keys": "".join(f"k{n}: 1\n" for n in range(100_000)),
+    "roots that are none": "trustedRoots:\n" + "".join(f"  k{n}: 1\n" for n in range(50_000)),
+    "roots without a pin": "trustedRoots:\n" + "".join(f"  k{n}: {{bundle: mozilla}}\n" for n in range(20_000)),
+    "roots with a wrong pin": "trustedRoots:\n"
+    + "".join(f"  k{n}: {{bundle: mozilla, sha256: {n:064x}}}\n" for n in range(2_000)),
+    "files that are missing": "trustedRoots:\n" + "".join(f"  k{n}: {{file: k{n}.pem}}\n" for n in range(20_000)),
+    "keys that stand twice": "trustedRoots:\n" + "  k: {}\n" * 50_000,
+    "key pairs not yet": "keyPairs:\n" + "".join(f"  k{n}: {{existing: true, x: 1, y: 2}}\n" for n in range(20_000)),
+    "aliases of SAP": "trustedRoots:\n" + "".join(f"  sap_{n}: {{}}\n" for n in range(50_000)),
+    "a list instead": "trustedRoots:\n" + "  - [[[[a]]]]\n" * 100_000,
+    "a long text": f"include: [{'x' * 1_000_000}]\n",
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_file_full_of_mistakes_is_answered_soon(repository: Repository, kind: str) -> None:
+    begun = time.monotonic()
+    problems = repository.problems_in(HOSTILE[kind])
+
+    assert problems
+    assert all(len(problem.message) < 500 for problem in problems)
+    assert time.monotonic() - begun < 20
+
+
+def test_of_very_many_mistakes_not_all_are_shown_but_every_refusal(repository: Repository) -> None:
+    problems = repository.problems_in(
+        "trustedRoots:\n" + "".join(f"  k{n}: {{}}\n" for n in range(2_000)) + "  sap_x: {}\n"
+    )
+
+    assert [problem.message for problem in problems if problem.code == "too-many"] == [
+        "more than 1000 mistakes: the others are not shown"
+    ]
+    assert len([problem for problem in problems if problem.code == "missing-key"]) == 1000
+    assert [str(problem.source) for problem in problems if problem.refusal] == ["keystore.yaml:2004:3"]
 
 
 # ------------------------------------------------------------------------------------------ not available yet
