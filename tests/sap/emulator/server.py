@@ -6,6 +6,7 @@ import gzip
 import json
 import socket
 import ssl
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -42,6 +43,7 @@ class Emulator:
 
     def __init__(self, port: int = 0) -> None:
         self.requests = Recording()
+        self.crashes: list[BaseException] = []  # mistakes of the emulator itself: a test asserts that there are none
         self._tenants: dict[str, Tenant] = {}
         self._server = _Server(("127.0.0.1", port), _Exchange)
         self._server.emulator = self
@@ -131,8 +133,11 @@ class _Server(ThreadingHTTPServer):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Connections that break are part of the game."""
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - names of the base
+        """Connections that break are part of the game; anything else is a mistake of the emulator."""
+        error = sys.exception()
+        if error is not None and not isinstance(error, OSError):
+            self.emulator.crashes.append(error)
 
 
 def _server_context() -> ssl.SSLContext:
