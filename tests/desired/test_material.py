@@ -467,8 +467,8 @@ def test_resolving_says_all_that_is_wrong_with_its_lines(
 
     assert [(problem.code, str(problem.source)) for problem in problems] == [
         ("key-pair-file", "keystore.yaml:4:3"),
-        ("key-pair-file", "keystore.yaml:5:3"),
-        ("key-pair-file", "keystore.yaml:6:3"),
+        ("key-pair-file", "keystore.yaml:5:37"),
+        ("key-pair-file", "keystore.yaml:6:37"),
     ]
     assert "wrong password" in problems[0].message
     assert problems[1].message == "the environment variable NOT_SET is not set"
