@@ -190,10 +190,12 @@ class JavaView:
             for claim in self.shown.values()
         }
 
+    @cached_property
     def certificates_in_chains(self) -> set[bytes]:
         """Every certificate that belongs to an entry or to a private key that is not shown."""
-        hidden = (position for key in self.hidden_keys for position in self.hidden_chain(key))
-        return self._visible.union(self.certificate(position).der for position in hidden)
+        chains = [self.chain(claim) for claim in self.shown.values()]
+        chains.extend(self.hidden_chain(key) for key in self.hidden_keys)
+        return {self.certificate(position).der for chain in chains for position in chain}
 
     @property
     def unclaimed_keys(self) -> list[int]:
@@ -262,12 +264,8 @@ class JavaView:
         return tuple(found)
 
     def _is_in_a_chain(self, bag: Bag) -> bool:
-        """Whether a certificate that is no entry of its own is shown nevertheless."""
-        return bag.certificate is not None and not bag.trusted and bag.certificate.der in self._visible
-
-    @cached_property
-    def _visible(self) -> set[bytes]:
-        return {self.certificate(position).der for claim in self.shown.values() for position in self.chain(claim)}
+        """Whether a certificate that is no entry of its own is listed with an entry or a hidden key."""
+        return bag.certificate is not None and not bag.trusted and bag.certificate.der in self.certificates_in_chains
 
     def _hidden(self, position: int, bag: Bag, *, twin: bool) -> Iterator[HiddenEntry]:
         name = bag.name or ""
