@@ -14,6 +14,7 @@ import pytest
 
 from reconciler.errors import ReconcileError, RefusedError
 from reconciler.keystores.sap.credentials import credentials
+from reconciler.keystores.sap.csrf import CsrfSession
 from reconciler.keystores.sap.exchange import Write
 from reconciler.keystores.sap.failures import (
     KeystoreLockedError,
@@ -274,6 +275,26 @@ def test_a_closed_port_is_tried_for_a_while(place):
         TenantReader(session).entries()
     assert caught.value.exit_code == 3
     assert len(place.slept) == 6
+
+
+def test_an_answer_that_is_too_large_or_cannot_be_unpacked_is_unreadable(place, monkeypatch):
+    _, credential = place.emulator.certificate_key(place.name)
+    headers = {"Content-Encoding": "gzip"}
+    place.tenant.faults.add(Effect.STATUS, contains="Keystores", status=200, headers=headers, body=b"xx", times=99)
+    with pytest.raises(TenantUnreadableError, match="cannot be decompressed"):
+        place.reader().state()
+    monkeypatch.setattr("reconciler.keystores.sap.wire.MAX_BODY", 100)
+    place.slept.clear()
+    session = place.session({"certificate": Secret(credential.certificate), "key": Secret(credential.key)})
+    with pytest.raises(TenantUnreadableError, match="larger than"):
+        TenantReader(session).entries()
+    place.tenant.switches.csrf = CsrfRule.NEVER
+    options = {"status": 200, "body": b"x" * 101}
+    place.tenant.faults.add(Effect.STATUS_AFTER, method="DELETE", **options)
+    session._csrf = CsrfSession()
+    session._csrf._known = True
+    assert TenantWriter(session).delete("partner_root").entries is None
+    assert place.slept == []
 
 
 def test_a_proxy_is_taken_from_the_environment_and_its_password_is_not_shown(place):

@@ -156,6 +156,8 @@ def test_the_service_root_is_below_the_address(url, api):
         "https://h:0",
         "https://[h",
         "https://h:x",
+        "https://h\u00fcst",
+        "https://h t",
     ],
 )
 def test_what_is_no_https_address_is_refused(url):
@@ -166,33 +168,35 @@ def test_what_is_no_https_address_is_refused(url):
 
 def test_credentials_go_to_the_hosts_that_they_name_and_to_no_other():
     named = (URL, TOKEN)
-    check_allowed(f"{URL}:443/api/v1", named, {})
-    check_allowed(URL.upper().replace("HTTPS", "https"), named, {})
+    check_allowed([f"{URL}:443/api/v1", TOKEN], named, {})
+    check_allowed([URL.upper().replace("HTTPS", "https")], named, {})
     for other in ("https://evil.example.com", f"{URL}.evil.example.com", f"{URL}:8443"):
         with pytest.raises(RefusedError, match="not sent") as caught:
-            check_allowed(other, named, {})
+            check_allowed([URL, other], named, {})
         assert caught.value.exit_code == 4
         assert "RECONCILE_ALLOWED_HOSTS=" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("value", ["127.0.0.1", "a, 127.0.0.1:8443", "127.0.0.1.", "b 127.0.0.1:8443"])
 def test_an_operator_can_allow_further_hosts(value):
-    check_allowed("https://127.0.0.1:8443", (), {"RECONCILE_ALLOWED_HOSTS": value})
+    check_allowed(["https://127.0.0.1:8443"], (), {"RECONCILE_ALLOWED_HOSTS": value})
 
 
 @pytest.mark.parametrize("value", ["", "127.0.0.1:1", "27.0.0.1", "127.0.0.10", "*"])
 def test_an_operator_allows_what_is_written_and_nothing_like_it(value):
     with pytest.raises(RefusedError):
-        check_allowed("https://127.0.0.1:8443", (), {"RECONCILE_ALLOWED_HOSTS": value})
+        check_allowed(["https://127.0.0.1:8443"], (), {"RECONCILE_ALLOWED_HOSTS": value})
 
 
 def test_the_hint_is_what_makes_it_work():
-    for url in ("https://[::1]:8443", "https://h.example.com", "https://h:9"):
-        with pytest.raises(RefusedError) as caught:
-            check_allowed(url, (), {})
-        variable, _, value = str(caught.value.hint).split("set ")[1].split(" ")[0].partition("=")
-        check_allowed(url, (), {variable: value})
-        assert origin(url)
+    urls = ("https://[::1]:8443", "https://h.example.com", "https://h:9", "https://h:9/x")
+    environ = {"RECONCILE_ALLOWED_HOSTS": "other, more"}
+    with pytest.raises(RefusedError) as caught:
+        check_allowed(urls, (), environ)
+    variable, _, value = str(caught.value.hint).split("set ")[1].split(" ")[0].partition("=")
+    assert value == "other,more,[::1]:8443,h.example.com,h:9"
+    check_allowed((*urls, "https://other", "https://more"), (), {variable: value})
+    assert [origin(url)[1] for url in urls] == [8443, 443, 9, 9]
 
 
 def test_a_token_address_in_the_repository_does_not_vouch_for_itself():

@@ -197,8 +197,6 @@ class _Exchange(BaseHTTPRequestHandler):
 
     def _send(self, response: Response, cut: int | None = None) -> None:
         body = response.body
-        if "gzip" in response.headers.get("Content-Encoding", ""):
-            body = gzip.compress(body)
         self.send_response(response.status)
         if response.content_type:
             self.send_header("Content-Type", response.content_type)
@@ -328,4 +326,5 @@ class _Visit:
         accepts = self._request.headers.get("accept-encoding", "")
         if self._tenant.switches.gzip and "gzip" in accepts and response.body:
             response.headers["Content-Encoding"] = "gzip"
+            response.body = gzip.compress(response.body)
         self._exchange.send(response)
