@@ -164,4 +164,9 @@ def pairs(**specifications: str) -> str:
 
 
 def _section(name: str, entries: dict[str, str]) -> str:
-    return f"{name}:\n" + indent("".join(f"{json.dumps(alias)}: {what}\n" for alias, what in entries.items()), "  ")
+    return f"{name}:\n" + indent("".join(f"{key(alias)}: {what}\n" for alias, what in entries.items()), "  ")
+
+
+def key(alias: str) -> str:
+    """An alias as a key of the YAML file, whatever it holds."""
+    return json.dumps(alias, ensure_ascii=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -274,9 +275,9 @@ def test_both_counts(listed, applied, capsys):
     refused = [name for name, run in listed.items() if run.result.code == 3]
     written = sum(run.result.code == 0 for _, run in applied.values())
     with capsys.disabled():
-        print(
+        sys.stdout.write(
             f"\nThe corpus: {read} of {len(FILES)} files read as their manifest says, {len(refused)} refused "
-            f"({', '.join(refused)}); {written} of {len(WRITABLE)} that can be written given one root more"
+            f"({', '.join(refused)}); {written} of {len(WRITABLE)} that can be written given one root more\n"
         )
 
     assert (read, refused, written) == (43, ["go-pkcs12__rfc9579-a4.p12"], 41)
