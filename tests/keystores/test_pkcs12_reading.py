@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler import der
-from reconciler.errors import KeystoreUnreadableError, ReconcileError
+from reconciler.errors import KeystoreUnreadableError, ReconcileError, RefusedError
 from reconciler.keystores import pkcs12_bags, pkcs12_pfx
 from reconciler.keystores.pkcs12 import parse
+from reconciler.keystores.pkcs12_bags import key_bag, read_bag
 from reconciler.keystores.pkcs12_crypto import MAX_ITERATIONS, Pbes1, Pbes2, Pbkdf2
 from reconciler.keystores.pkcs12_mac import Pkcs12Mac
 from reconciler.keystores.pkcs12_pfx import Envelope, Pfx, Safe, encode_pfx
-from reconciler.model import PutCertificate, PutKeyPair
+from reconciler.model import PutCertificate, PutKeyPair, Remove, Rename
 from reconciler.secret import Secret
 from tests.builders import NOW
 from tests.keystores.conftest import Question
@@ -30,6 +31,7 @@ from tests.keystores.pkcs12_files import (
     leaf,
     other_bag,
     pkcs8,
+    plain_key,
     protected,
     records,
     shape,
@@ -48,10 +50,10 @@ def ordinary(**options):
 
 
 def refused(data, password=PASSWORD):
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(KeystoreUnreadableError) as caught:
         parse(data, password, origin="live/outbound.p12")
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2
     assert caught.value.where == "live/outbound.p12"
     return caught.value
 
@@ -160,17 +162,15 @@ class TestLimits:
     def test_many_parts_with_many_iterations_are_refused_together(self):
         part = _encrypted_part(_pbes2(MAX_ITERATIONS), b"\0" * 16)
         data = encode_pfx(Pfx(tuple(Safe(raw=part) for _ in range(5))), None, reuse=True)
-        begin = time.perf_counter()
+        begin = time.process_time()
         with pytest.raises(KeystoreUnreadableError):
             parse(data, PASSWORD, origin="x")
         # At most the work that Java does for one part of such a file.
-        assert time.perf_counter() - begin < 10
+        assert time.process_time() - begin < 10
 
     def test_a_key_is_not_opened_with_too_many_iterations(self):
         encryption = _pbes2(MAX_ITERATIONS + 1)
         blob = der.sequence(encryption.encode(), der.octet_string(b"\0" * 16))
-        from reconciler.keystores.pkcs12_bags import key_bag
-
         container = parse(file_of([key_bag(blob, name="k", key_id=ONE)]), PASSWORD, origin="x")
         assert [one.alias for one in container.snapshot().entries] == ["k"]
         with pytest.raises(KeystoreUnreadableError, match="iteration count above"):
@@ -185,6 +185,34 @@ class TestLimits:
 
     def test_a_salt_of_a_megabyte_is_refused(self):
         assert "salt" in refused(_encrypted_with(Pbes1("1.2.840.113549.1.12.1.3", b"s" * 2**20, 1))).message
+
+    def test_a_date_beyond_the_calendar_is_no_date(self):
+        data = file_of([shrouded("a", b"Time 999999999999999999"), shrouded("b", b"Time 5")])
+        assert [one.created is None for one in parse(data, PASSWORD, origin="x").snapshot().entries] == [True, False]
+
+    def test_the_total_of_iterations_is_limited(self, monkeypatch):
+        monkeypatch.setattr(pkcs12_pfx, "MAX_TOTAL_ITERATIONS", 100)
+        assert "add up to more than 100" in refused(ordinary(encrypted=True)).message
+
+    def test_unknown_functions_are_named(self):
+        odd = Pbes2(Pbkdf2(b"salt", 1, 32, "1.2.3"), "2.16.840.1.101.3.4.1.42", b"\0" * 16)
+        assert "a function that is not supported: 1.2.3" in refused(_encrypted_with(odd)).message
+        unknown = Pbes2(Pbkdf2(b"salt", 1, 32, None), "1.2.3", b"\0" * 16)
+        assert "a cipher that is not supported: 1.2.3" in refused(_encrypted_with(unknown)).message
+        derived = der.sequence(der.object_identifier("1.2.3"), der.sequence())
+        scheme = der.sequence(der.object_identifier("2.16.840.1.101.3.4.1.42"), der.octet_string(b"\0" * 16))
+        pbes2 = der.sequence(der.object_identifier("1.2.840.113549.1.5.13"), der.sequence(derived, scheme))
+        assert "in a way that is not supported" in refused(_file_of_raw(_encrypted_part_of(pbes2, b"x"))).message
+
+    def test_a_digest_that_is_unknown_is_named(self):
+        version, safe, mac = (element.raw for element in der.read(ordinary()).children())
+        data = der.sequence(
+            version, safe, mac.replace(bytes.fromhex("608648016503040201"), bytes.fromhex("60864801650304024f"))
+        )
+        assert "a digest that is not supported" in refused(data).message
+
+    def test_encrypted_content_of_half_a_block_is_no_content(self):
+        assert refused(_file_of_raw(_encrypted_part(_pbes2(1), b"\0" * 15))).message.startswith("wrong password")
 
     def test_unknown_algorithms_are_named(self):
         other = der.sequence(der.object_identifier("1.2.3.4"), der.sequence())
@@ -219,6 +247,10 @@ class TestLimits:
         snapshot = parse(file_of([bag]), PASSWORD, origin="x").snapshot()
         assert [one.what for one in snapshot.hidden] == ["bags inside a bag"]
 
+    def test_a_nested_bag_that_cannot_be_read_is_listed_as_what_it_is(self):
+        snapshot = parse(file_of([other_bag("1.2.840.113549.1.12.10.1.6")]), PASSWORD, origin="x").snapshot()
+        assert [one.what for one in snapshot.hidden] == ["bags inside a bag"]
+
     def test_what_is_inside_nested_bags_is_listed(self):
         bag = other_bag("1.2.840.113549.1.12.10.1.6", der.sequence(trusted(ROOT, "inner").raw, shrouded("k", ONE).raw))
         [one, two] = parse(file_of([bag]), PASSWORD, origin="x").snapshot().hidden
@@ -228,10 +260,10 @@ class TestLimits:
     def test_thousands_of_keys_and_certificates_of_one_name_end_quickly(self):
         keys = [shrouded(f"k{n}", ONE) for n in range(2000)]
         certificates = [leaf(one, None, ONE) for one in (ROOT, PAIR)] * 2000
-        begin = time.perf_counter()
+        begin = time.process_time()
         snapshot = parse(file_of(keys, certificates), PASSWORD, origin="x").snapshot()
         assert len(snapshot.entries) == 2000
-        assert time.perf_counter() - begin < 2
+        assert time.process_time() - begin < 2
 
 
 class TestAttributes:
@@ -320,6 +352,69 @@ class TestBer:
         assert shape_in_java(view) == shape(after.snapshot())
 
 
+class TestHiddenKeys:
+    def test_a_plain_key_without_local_key_id_finds_its_certificate_by_the_public_key(self):
+        container = parse(file_of([plain_key(None, None)], [leaf(ROOT), leaf(PAIR)]), PASSWORD, origin="x")
+        [hidden] = container.hidden_keys()
+        assert hidden.chain == ()
+        assert container.open_hidden(hidden, PASSWORD).chain == (PAIR, ROOT)
+
+    def test_a_key_that_fits_no_certificate_has_no_chain(self):
+        junk = other_bag("1.2.840.113549.1.12.10.1.1", der.sequence(der.null()))
+        container = parse(file_of([plain_key(None, None), junk], [leaf(ROOT)]), PASSWORD, origin="x")
+        assert [container.open_hidden(one, PASSWORD).chain for one in container.hidden_keys()] == [(), ()]
+
+    def test_keys_that_java_skips_or_covers_can_be_opened_too(self):
+        keys = [shrouded("a", ONE), shrouded("b", None), shrouded("A", b"other")]
+        container = parse(file_of(keys, [leaf(PAIR, "a", ONE)]), PASSWORD, origin="x")
+        covered, skipped = container.hidden_keys()
+        assert covered.what == "private key, hidden by a later entry of the same alias"
+        assert skipped.what.startswith("private key without localKeyID")
+        assert covered.chain == (PAIR,)
+        assert {container.open_hidden(one, PASSWORD).private_key.reveal() for one in (covered, skipped)} == {
+            pkcs8("pair").reveal()
+        }
+        # The name of the skipped one belongs to nobody else.
+        assert container.private_key("b", PASSWORD) == pkcs8("pair")
+
+
+class TestWhatCannotBeWritten:
+    def test_bytes_after_the_list_of_contents(self):
+        content = der.sequence(_data_part(trusted(ROOT, "r").raw)) + b"\x05\x00"
+        data = der.sequence(der.integer(3), _content_info(der.octet_string(content)))
+        container = parse(data, None, origin="x.p12")
+        assert container.to_bytes(None) == data
+        with pytest.raises(RefusedError, match="bytes follow the list of its contents") as caught:
+            container.with_writes([Remove("r")], password=None, now=NOW)
+        assert caught.value.where == "x.p12"
+
+    def test_bytes_after_the_bags_where_all_has_to_be_encrypted_anew(self):
+        contents = der.sequence(trusted(ROOT, "r").raw) + b"\x05\x00"
+        encryption = _pbes2(1)
+        part = _encrypted_part(encryption, encryption.encrypt(contents, _passphrase()))
+        container = parse(_file_of_raw(part), PASSWORD, origin="x.p12")
+        with pytest.raises(RefusedError, match="bytes follow the list of its bags"):
+            container.to_bytes(Secret("another"))
+
+    def test_an_attribute_that_is_none(self):
+        head, value, attributes = (element.raw for element in der.read(leaf(PAIR, "pair", ONE).raw).children())
+        odd = der.sequence(der.sequence(), der.sequence())
+        inner = [element.raw for element in der.read(attributes).children()]
+        bag = read_bag(der.sequence(head, value, der.set_in_order(*inner, der.encode(0x30, odd, odd))))
+        assert bag.name == "pair"
+        plain = read_bag(der.sequence(head, value, der.set_in_order(*inner, b"\x04\x02\x05\x00")))
+        container = parse(file_of([shrouded("pair", ONE)], [plain]), PASSWORD, origin="x.p12")
+        with pytest.raises(RefusedError, match="cannot be written whole"):
+            container.with_writes([Rename("pair", "other")], password=PASSWORD, now=NOW)
+
+    def test_elements_after_the_integrity_check_are_carried(self):
+        version, safe, mac = (element.raw for element in der.read(ordinary()).children())
+        extra = der.explicit(7, der.null())
+        container = parse(der.sequence(version, safe, mac, extra), PASSWORD, origin="x")
+        after = container.with_writes([Remove("root")], password=PASSWORD, now=NOW).to_bytes(PASSWORD)
+        assert der.read(after).children()[3].raw == extra
+
+
 class TestMutations:
     """Whatever happens to a file: an answer or a ReconcileError, never anything else, and soon."""
 
@@ -354,8 +449,6 @@ class TestMutations:
     @settings(max_examples=200, deadline=None)
     @given(st.binary(max_size=200))
     def test_any_key(self, blob):
-        from reconciler.keystores.pkcs12_bags import key_bag
-
         container = parse(file_of([key_bag(der.sequence(blob), name="k", key_id=ONE)], mac=False), PASSWORD, origin="x")
         with pytest.raises(ReconcileError):
             container.private_key("k", PASSWORD)
@@ -363,7 +456,7 @@ class TestMutations:
 
 def survives(data, password):
     """Reading, showing, writing and opening end with an answer or a ReconcileError, within a second."""
-    begin = time.perf_counter()
+    begin = time.process_time()
     try:
         container = parse(data, password, origin="x")
         container.snapshot()
@@ -375,15 +468,15 @@ def survives(data, password):
         container.private_key("pair", Secret("changeit"))
     except ReconcileError:
         pass
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2
 
 
 def test_the_whole_corpus_is_read_within_seconds():
-    begin = time.perf_counter()
+    begin = time.process_time()
     for name in records():
         if records()[name]["outcome"] == "entries":
             parse(corpus_file(name), corpus_password(name), origin=name).snapshot()
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 # ------------------------------------------------------------------------------------------- building blocks
