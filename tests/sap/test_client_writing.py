@@ -371,6 +371,7 @@ def test_there_is_no_function_for_what_the_product_never_does():
 def test_a_reader_has_nothing_to_write_with(place):
     public = {name for name in dir(place.reader()) if not name.startswith("_")}
     assert public == {
+        "close",
         "entries",
         "entry",
         "state",

@@ -54,7 +54,7 @@ def test_it_starts_says_what_to_type_and_ends_on_a_signal(started):
         assert len(reader.entries()) == 8
         writer.delete("partner_root")
         assert len(open_reader(url, {"serviceKey": Secret(key)}, environ).entries()) == 7
-        reader._session.close()
+        reader.close()
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import logging
+import socket
 import ssl
 import threading
 import time
@@ -306,6 +307,51 @@ def test_a_proxy_is_taken_from_the_environment_and_its_password_is_not_shown(pla
     assert TenantReader(place.session(**environ, NO_PROXY="127.0.0.1")).entries()
 
 
+class Proxy(threading.Thread):
+    """A proxy that tunnels one connection and remembers what it was told."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.head = b""
+
+    def run(self):
+        client, _ = self.socket.accept()
+        while b"\r\n\r\n" not in self.head:
+            self.head += client.recv(1000)
+        host, _, port = self.head.split()[1].decode().partition(":")
+        with client, socket.create_connection((host, int(port))) as server:
+            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            back = threading.Thread(target=self._copy, args=(server, client), daemon=True)
+            back.start()
+            self._copy(client, server)
+            back.join()
+        self.socket.close()
+
+    @staticmethod
+    def _copy(source, target):
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
+def test_a_proxy_sees_a_tunnel_and_its_own_password_and_nothing_else(place):
+    proxy = Proxy()
+    proxy.start()
+    port = proxy.socket.getsockname()[1]
+    reader = TenantReader(place.session(https_proxy=f"me:s3cret@127.0.0.1:{port}"))
+    assert len(reader.entries()) == 5
+    reader.close()
+    proxy.join(5)
+    text = proxy.head.decode()
+    assert text.startswith(f"CONNECT 127.0.0.1:{place.emulator.port} ")
+    assert "proxy-authorization: basic bWU6czNjcmV0".lower() in text.lower()
+    assert "\r\nauthorization" not in text.lower()
+
+
 # ------------------------------------------------------------------------------------------------------ CSRF
 
 
@@ -540,10 +586,10 @@ def test_a_request_does_not_print_what_it_carries():
 
 
 def test_a_closed_session_leaves_no_socket_open(place):
-    session = place.session()
-    TenantReader(session).entries()
-    session.close()
-    del session
+    reader = place.reader()
+    reader.entries()
+    reader.close()
+    del reader
     gc.collect()  # a socket left open would be a ResourceWarning, and with it a failure
     assert issubclass(ssl.SSLError, OSError)
 

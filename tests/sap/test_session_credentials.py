@@ -24,7 +24,7 @@ from reconciler.keystores.sap.credentials import (
 from reconciler.keystores.sap.hosts import AddressError, api_url, check_allowed, origin
 from reconciler.keystores.sap.tls import tls_context
 from reconciler.secret import Secret
-from tests.sap.emulator.authority import authority
+from tests.sap.emulator.authority import Authority, authority
 
 URL = "https://tenant.it-cpi.example.com"
 TOKEN = "https://sub.authentication.eu10.example.com/oauth/token"
@@ -177,7 +177,9 @@ def test_credentials_go_to_the_hosts_that_they_name_and_to_no_other():
         assert "RECONCILE_ALLOWED_HOSTS=" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize("value", ["127.0.0.1", "a, 127.0.0.1:8443", "127.0.0.1.", "b 127.0.0.1:8443"])
+@pytest.mark.parametrize(
+    "value", ["127.0.0.1", "https://127.0.0.1:8443/", "a, 127.0.0.1:8443", "127.0.0.1.", "b 127.0.0.1:8443"]
+)
 def test_an_operator_can_allow_further_hosts(value):
     check_allowed(["https://127.0.0.1:8443"], (), {"RECONCILE_ALLOWED_HOSTS": value})
 
@@ -219,6 +221,23 @@ def test_a_context_always_verifies():
 def test_contexts_without_a_client_certificate_are_shared_and_others_are_not():
     assert tls_context({}) is tls_context({})
     assert tls_context({"RECONCILE_CA_FILE": str(authority().ca_file)}) is not tls_context({})
+
+
+def test_a_root_that_was_replaced_under_the_same_name_is_read_again(tmp_path):
+    file = tmp_path / "ca.pem"
+    file.write_bytes(authority().ca_file.read_bytes())
+    environ = {"RECONCILE_CA_FILE": str(file)}
+    first = tls_context(environ)
+    assert tls_context(environ) is first
+    file.write_bytes(Authority().ca_file.read_bytes() + b"\n")
+    assert tls_context(environ) is not first
+
+
+def test_a_system_without_roots_takes_those_of_mozilla(monkeypatch):
+    paths = ssl.DefaultVerifyPaths(None, None, "SSL_CERT_FILE", "", "SSL_CERT_DIR", "")
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *_: None)
+    assert len(tls._context("").get_ca_certs()) > 50
 
 
 @pytest.mark.parametrize("variable", ["RECONCILE_CA_FILE", "SSL_CERT_FILE"])

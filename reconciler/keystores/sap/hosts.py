@@ -69,7 +69,7 @@ def check_allowed(urls: Iterable[str], trusted_urls: Iterable[str], environ: Map
 
 
 def _listed(wanted: tuple[str, int], value: str) -> bool:
-    entries = {entry.rstrip(".").lower() for entry in value.replace(",", " ").split()}
+    entries = {entry.removeprefix("https://").rstrip("./").lower() for entry in value.replace(",", " ").split()}
     host, port = wanted
     shown = f"[{host}]" if ":" in host else host
     return bool(entries & {host, shown, f"{shown}:{port}"})
