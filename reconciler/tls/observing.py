@@ -157,7 +157,12 @@ class _Connection:
 
     def _wrapped(self, context: ssl.SSLContext) -> ssl.SSLSocket:
         name = self._destination.sni
-        self._tls = context.wrap_socket(self._line.sock, server_hostname=name, do_handshake_on_connect=False)
+        self._tls = context.wrap_socket(
+            self._line.sock,
+            server_hostname=name,
+            do_handshake_on_connect=False,
+            suppress_ragged_eofs=False,  # to hang up is something else than to say goodbye
+        )
         return self._tls
 
     def _shake(self, tls: ssl.SSLSocket) -> Failure | None:
@@ -200,7 +205,7 @@ class _Connection:
             return _not_tls(seen.first_octets)
         if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             return _of_openssl(error, seen)
-        return _closed(error, when)
+        return _closed(error, when, was_asked=seen.request is not None and not self._presented)
 
     @property
     def _requested(self) -> bool | None:
@@ -249,12 +254,15 @@ def _silent(when: str, seconds: float) -> Failure:
     )
 
 
-def _closed(error: OSError, when: str) -> Failure:
+def _closed(error: OSError, when: str, *, was_asked: bool) -> Failure:
     reset = isinstance(error, ConnectionResetError | BrokenPipeError)
+    hint = "often a load balancer or firewall that knows no such name (try --server-name) or does not let this host in"
+    if was_asked:
+        hint = "it had asked for a client certificate: try --client-certificate ALIAS"
     return Failure(
         failures.CLOSED,
         f"The server {'resets' if reset else 'closes'} the connection {when}",
-        "often a load balancer or firewall that knows no such name (try --server-name) or does not let this host in",
+        hint,
         "Connection reset" if reset else "Remote host terminated the handshake",
     )
 
@@ -292,7 +300,11 @@ def _of_openssl(error: ssl.SSLError, recording: Recording) -> Failure:
     if reason == "WRONG_VERSION_NUMBER" and recording.looks_like_tls is not True:
         return _not_tls(recording.first_octets)
     text = reason.replace("_", " ").lower() or type(error).__name__
-    return Failure(failures.HANDSHAKE_FAILURE, f"The handshake fails on this side: {text}", "", None)
+    return Failure(
+        failures.HANDSHAKE_FAILURE,
+        f"The handshake fails on this side: {text}",
+        "these are OpenSSL's words; Java may be stricter or more lenient here",
+    )
 
 
 def _java_version(name: str | None) -> str:

@@ -167,6 +167,78 @@ def test_what_a_server_calls_itself_cannot_move_the_cursor(site, reconcile):
     assert "\\u{1b}[2J" in out
 
 
+# --------------------------------------------------------------------------------------------------- keystores
+
+
+def state_file(directory: Path, keystore: str) -> str:
+    path = directory / "keystore.yaml"
+    path.write_text(
+        "apiVersion: reconciler/v1\nkeystore:\n  type: pkcs12\n"
+        f"  path: {keystore}\n  password: {{env: STORE_PASSWORD}}\n"
+    )
+    return str(path)
+
+
+def test_a_state_file_names_the_keystore_and_its_password(site, reconcile):
+    state = state_file(site.directory, "store.p12")
+    with site.serving(policy="required") as address:
+        arguments = [address, "--keystore", state, "--client-certificate", "my_client", "--format", "json"]
+        code, out, err = reconcile(*arguments, keystore=False)
+    assert (code, err) == (0, "")
+    assert document(out)["trust"]["anchor_alias"] == "site_root"
+
+
+def test_a_keystore_that_is_missing_or_does_not_open_is_code_3(site, reconcile, tmp_path, monkeypatch):
+    assert reconcile("x", "--keystore", state_file(tmp_path, "nowhere.p12"), keystore=False)[0] == 3
+    monkeypatch.setenv("STORE_PASSWORD", "wrong")
+    assert reconcile("x")[0] == 3
+
+
+def test_a_state_file_takes_no_password_option(site, reconcile, tmp_path):
+    state = state_file(tmp_path, "store.p12")
+    code, _, err = reconcile("x", "--keystore", state, "--password-env", "STORE_PASSWORD", keystore=False)
+    assert code == 1
+    assert "the argument is a state file" in err
+
+
+def test_one_state_file_is_enough(reconcile, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        state_file(tmp_path / name, "store.p12")
+    code, _, err = reconcile("x", "--keystore", str(tmp_path), keystore=False)
+    assert code == 1
+    assert err
+
+
+def test_java_s_own_keystore_judges_too(site, reconcile, keytool, tmp_path):
+    import subprocess
+
+    from tests.tls.pki import pem
+
+    (tmp_path / "root.pem").write_bytes(pem(site.root))
+    store = tmp_path / "truststore.jks"
+    options = ["-storetype", "jks", "-storepass", PASSWORD, "-alias", "imported", "-file", str(tmp_path / "root.pem")]
+    subprocess.run(
+        [keytool, "-importcert", "-noprompt", "-keystore", str(store), *options], check=True, capture_output=True
+    )
+    with site.serving() as address:
+        arguments = [address, "--keystore", str(store), "--password-env", "STORE_PASSWORD", "--format", "json"]
+        code, out, _ = reconcile(*arguments, keystore=False)
+    assert (code, document(out)["trust"]["anchors"]) == (0, ["imported"])
+
+
+def test_the_keys_of_a_tenant_are_withheld_its_trust_is_not(site):
+    from reconciler.commands.trust_source import source_of_snapshot
+    from reconciler.model import Entry, EntryKind, Snapshot
+
+    entry = Entry(
+        "root", EntryKind.TRUSTED_CERTIFICATE, (site.root.certificate,), "digest", owner="Tenant Administrator"
+    )
+    snapshot = Snapshot(StoreType.SAP_CLOUD_INTEGRATION, entries=(entry,))
+    source = source_of_snapshot("https://tenant.example", snapshot, keys_withheld="they stay in it")
+    assert (source.anchors, source.key_pairs) == ((("root", site.root.certificate),), ())
+
+
 # ------------------------------------------------------------------------------------------ client certificates
 
 
@@ -232,6 +304,16 @@ def test_a_key_that_java_would_not_choose_is_presented_with_a_warning(site, reco
     assert "request-does-not-fit" in {one["code"] for one in result["warnings"]}
 
 
+def test_the_text_says_whom_the_server_accepts_and_how_it_reacted(site, reconcile):
+    client = ("required", site.client_root)
+    with peers.openssl_server(site.directory / "telling", site.chain, "TLSv1.3", client) as port:
+        code, out, _ = reconcile(f"127.0.0.1:{port}", "--client-certificate", "my_client")
+    assert code == 0
+    assert "required" in out
+    assert "accepts CN=Client Root" in out
+    assert "my_client: presented and accepted" in out
+
+
 def test_java_s_choice_says_why_no_key_pair_fits(site, reconcile):
     client = ("required", site.root)
     with peers.openssl_server(site.directory / "strict", site.chain, "TLSv1.3", client) as port:
@@ -293,6 +375,17 @@ def test_saving_is_told_in_json_as_well(site, reconcile, tmp_path):
     with site.serving() as address:
         _, out, _ = reconcile(address, "--save", str(tmp_path), "--format", "json")
     assert [one["alias"] for one in document(out)["saved"]] == ["server_example", "site_intermediate"]
+
+
+def test_the_root_above_a_public_chain_is_found_in_the_bundle():
+    from reconciler.commands.connect import _known_root
+    from reconciler.desired.mozilla import bundle
+    from tests.unit.test_trust_limbo import CASES, chain_of
+
+    public = [chain_of(case) for case in CASES if case["id"].startswith("online::")]
+    roots = [_known_root(tuple(chain)) for chain in public]
+    assert any(roots)
+    assert all(root.sha256 in bundle() for root in roots if root)
 
 
 # ---------------------------------------------------------------------------------------------------- proxies

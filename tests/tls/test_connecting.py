@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import struct
 import threading
 import time
+from datetime import UTC, datetime
 from typing import NoReturn
 
 import pytest
+import trustme
+from cryptography.hazmat.primitives import serialization
 
 from reconciler.errors import KeystoreUnreadableError
+from reconciler.secret import Secret
 from reconciler.tls import dialing, second_opinion
 from reconciler.tls.address import Address
 from reconciler.tls.client_key import KeyPair
@@ -17,9 +23,11 @@ from reconciler.tls.connecting import Wishes, connect
 from reconciler.tls.observing import Destination
 from reconciler.tls.recording import Recording
 from reconciler.tls.results import TrustSource
+from reconciler.x509 import load_certificates
 from tests.tls import peers
 from tests.tls.catalogue import World
 from tests.tls.pki import NOW, authority_key_identifier, ca, server, subject_key_identifier
+from tests.tls.test_handshake_messages import vector
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +46,29 @@ def serving(world, version="TLSv1.3", policy=None, chain=None):
     client = (policy, world.client_root) if policy else None
     context = peers.server_context(world.fresh_directory(), chain or world.chain(), version, client)
     return peers.raw_server(peers.speaking_tls(context))
+
+
+@pytest.mark.parametrize("minimum", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["TLSv1.2", "TLSv1.3"])
+@pytest.mark.parametrize("host", ["server.example", "127.0.0.1"])
+def test_certificates_that_trustme_made_are_trusted(minimum, host):
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = context.maximum_version = minimum
+    authority.issue_cert(host).configure_cert(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(context)
+    me = authority.issue_cert("me@example.com")
+    key = serialization.load_pem_private_key(me.private_key_pem.bytes(), None)
+    pkcs8 = key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    chain = load_certificates(me.cert_chain_pems[0].bytes())
+    root = load_certificates(authority.cert_pem.bytes())[0]
+    source = TrustSource("trustme", (("root", root),), (KeyPair("me", chain, lambda: Secret(pkcs8)),))
+    with peers.raw_server(peers.speaking_tls(context)) as port:
+        destination = Destination(Address(peers.LOOPBACK, port), host if host != peers.LOOPBACK else None)
+        result = connect(destination, source, datetime.now(UTC), Wishes(client_alias="me"))
+    assert (result.code, result.client_certificate.reaction) == ("ok", "accepted")
 
 
 # -------------------------------------------------------------------------------- a Python without the callback
@@ -143,6 +174,39 @@ def test_a_rejection_that_comes_late_in_tls_1_3_is_waited_for(world):
         # Without a ticket nothing proves that the server is content: it was waited for, and it is only "presented".
         assert (result.code, result.client_certificate.reaction) == ("ok", "presented")
         assert time.monotonic() - begin > 0.9
+
+
+def test_a_server_that_hangs_up_after_asking_is_told_with_a_hint(world):
+    context = peers.server_context(world.fresh_directory(), world.chain(), "TLSv1.3", ("optional", world.client_root))
+
+    def handle(peer: socket.socket) -> None:
+        context.num_tickets = 0
+        tls = context.wrap_socket(peer, server_side=True)
+        tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        tls.close()
+
+    with peers.raw_server(handle) as port:
+        result = probe(world, port)
+    assert (result.code, result.client_certificate.requested) == ("closed-in-handshake", "yes")
+    assert "--client-certificate" in result.hint
+
+
+def test_a_certificate_that_nobody_can_read_is_shown_and_refused(world):
+    broken = server().issued_by(world.root).der[:-40]
+
+    def handle(peer: socket.socket) -> None:
+        peer.recv(4096)
+        hello = b"\x03\x03" + bytes(32) + b"\x00" + b"\xc0\x2b" + b"\x00"
+        peer.sendall(_record(2, hello) + _record(11, vector(3, vector(3, broken))))
+        peers.mute(peer)
+
+    with peers.raw_server(handle) as port:
+        result = probe(world, port, timeout=1)
+    assert (result.code, result.trust.reason, len(result.chain)) == ("local-policy", "unreadable", 1)
+
+
+def _record(kind: int, body: bytes) -> bytes:
+    return b"\x16\x03\x03" + vector(2, bytes([kind]) + vector(3, body))
 
 
 def test_sixty_servers_side_by_side_with_six_dead_ones_take_one_time_out(world):
