@@ -77,7 +77,7 @@ def test_an_entry_of_sap_is_not_declared(occupied, alias, how):
         "sap_root", "Sap_rOOT", "SAP_CLOUDINTEGRATIONCERTIFICATE", "HCICertificate", "hcicertificate1", "sap_",
         " sap_root", "sap_root ", "\tsap_root", "sap_root\u00a0", "\u3000hcicertificate", "\u200bsap_root",
         # A long s, full width, mathematical letters, modifier letters.
-        "\u017fap_root", "\uff33\uff21\uff30\uff3fRoot", "\U0001d42c\U0001d41a\U0001d429_root", 
+        "\u017fap_root", "\uff33\uff21\uff30\uff3fRoot", "\U0001d42c\U0001d41a\U0001d429_root",
         "\u02b0\u1d9c\u2071certificate",
         # Nothing to be seen in between.
         "s\u00adap_root", "sap\ufe0f_root", "s\u034fap_root", "h\u2060cicertificate", "hci\u3164certificate",
