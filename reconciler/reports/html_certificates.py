@@ -102,8 +102,8 @@ class Certificates:
 
     @property
     def all(self) -> list[Listed]:
-        """Each distinct certificate once."""
-        return list(self._listed.values())
+        """Each distinct certificate once, by name."""
+        return sorted(self._listed.values(), key=lambda listed: (listed.title.casefold(), listed.until, listed.id))
 
     def find(self, sha256: str) -> Listed | None:
         """The certificate with this fingerprint, if the page has it."""

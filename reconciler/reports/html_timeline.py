@@ -10,7 +10,7 @@ from reconciler.compare import renewal_due
 from reconciler.model import WantedCertificate
 from reconciler.reports.facts import day, left
 from reconciler.reports.horizon import Term
-from reconciler.reports.printable import clipped, printable
+from reconciler.reports.printable import clipped, printable, width
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +25,7 @@ _HEAD = 22
 _SHORTEST, _LONGEST = timedelta(days=120), timedelta(days=730)
 _BEFORE = 0.12  # the share of the width that is past
 _LABEL = 34
+_CHARACTER = 7.25  # pixels of a character of a label, in 12 pixels of a monospaced font
 
 # Not strftime: what a page says must not depend on the locale of the machine.
 _MONTH_NAMES = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
@@ -39,7 +40,9 @@ class Bar:
     """One entry: from the start of its certificate to its end."""
 
     label: str
-    when: str
+    label_width: int  # what covers the lines behind it, in pixels
+    day: str
+    left: str
     tone: str
     term: str
     y: int
@@ -57,6 +60,7 @@ class Tick:
 
     x: str
     label: str
+    is_minor: bool  # left out where there is little room
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +84,8 @@ def timeline(endings: Sequence[Ending], now: datetime) -> Timeline | None:
     scale = _Scale.for_(shown, now)
     bars = tuple(_bar(ending, place, scale, now) for place, ending in enumerate(shown))
     height = _HEAD + _ROW * len(bars) + 4
-    words = "; ".join(f"{bar.label} {bar.when}" for bar in bars)
-    return Timeline(bars, tuple(scale.ticks()), scale.at(now), height, len(dated) - len(shown), words)
+    words = "; ".join(f"{bar.label} {bar.left}" for bar in bars)
+    return Timeline(bars, tuple(scale.ticks(now)), scale.at(now), height, len(dated) - len(shown), words)
 
 
 def _shown(dated: Sequence[Ending], now: datetime) -> list[Ending]:
@@ -110,14 +114,17 @@ class _Scale:
     def at(self, moment: datetime) -> str:
         return _percent(self.share(moment))
 
-    def ticks(self) -> Iterator[Tick]:
+    def ticks(self, now: datetime) -> Iterator[Tick]:
         months = (self.end - self.start).days / 30
         step = 1 if months <= 8 else 2 if months <= 14 else 3
-        year, month = self.start.year, self.start.month
+        year, month, count = self.start.year, self.start.month, 0
         while (tick := datetime(year, month, 1, tzinfo=UTC)) < self.end:
-            if tick > self.start and (month - 1) % step == 0 and 0.02 < self.share(tick) < 0.95:
+            share = self.share(tick)
+            is_free = 0.02 < share < 0.95 and abs(share - self.share(now)) > 0.045
+            if (month - 1) % step == 0 and is_free:
                 name = _MONTH_NAMES[month - 1][:3]
-                yield Tick(self.at(tick), f"{name} {year}" if month == 1 or step == 3 else name)
+                yield Tick(self.at(tick), f"{name} {year}" if month == 1 or step == 3 else name, count % 2 == 0)
+                count += 1
             year, month = (year + 1, 1) if month == 12 else (year, month + 1)
 
 
@@ -131,9 +138,12 @@ def _bar(ending: Ending, place: int, scale: _Scale, now: datetime) -> Bar:
     left_x, right_x = scale.share(start or scale.start), scale.share(end)
     due = min(max(_due(ending) or end, start or end), end)
     due_x = scale.share(due)
+    label = clipped(printable(ending.standing.alias), _LABEL)
     return Bar(
-        label=clipped(printable(ending.standing.alias), _LABEL),
-        when=f"{day(end)}, {left(end, now)}",
+        label=label,
+        label_width=round(_CHARACTER * width(label)) + 3,
+        day=day(end),
+        left=left(end, now),
         tone=TONES.get(ending.term, "good"),
         term=ending.term,
         y=_HEAD + _ROW * place,
@@ -177,6 +187,7 @@ class Column:
     width: str
     middle: str
     label: str
+    is_minor: bool  # left out where there is little room
     title: str
     count: int
     top: int
@@ -228,8 +239,17 @@ def _column(place: int, counts: dict[str, int], most: int, base: int, now: datet
             pieces.append(Piece(tone, y, height))
     share = 1 / (_MONTHS + 1)
     label, title = _month(place, now)
-    middle = _percent(share * (place + 0.5))
-    return Column(_percent(share * (place + 0.1)), _percent(share * 0.8), middle, label, title, count, y, tuple(pieces))
+    return Column(
+        x=_percent(share * (place + 0.1)),
+        width=_percent(share * 0.8),
+        middle=_percent(share * (place + 0.5)),
+        label=label,
+        is_minor=place % 6 != 1,
+        title=title,
+        count=count,
+        top=y,
+        pieces=tuple(pieces),
+    )
 
 
 def _month(place: int, now: datetime) -> tuple[str, str]:

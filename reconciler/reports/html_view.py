@@ -80,6 +80,7 @@ class Line:
     until: str
     left: str
     until_tone: str
+    is_above: bool  # it is a certificate above the entry's own that ends first
     certificate: Listed | None
     declared: str
     place: str
@@ -97,6 +98,8 @@ class Card:
     message: str
     place: str
     facts: tuple[Fact, ...]
+    has_before: bool
+    has_after: bool
     before: tuple[Listed, ...]
     after: tuple[Listed, ...]
     affects: tuple[tuple[str, list[str], list[str]], ...]
@@ -142,6 +145,7 @@ class Row:
     near: int
     managed: str
     next: str
+    failure: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +188,9 @@ def page(report: Report) -> Page:
         version=report.tool_version,
         digest=report.digest if report.command != "drift" else "",
         tiles=tuple(_tiles(report.command, fleet)),
-        shares=_shares(sum((coverage(member.target) for member in fleet), Coverage())),
+        shares=_shares(sum((coverage(member.target) for member in fleet), Coverage()))
+        if report.command != "apply"
+        else (),
         rows=tuple(_row(report, member) for member in fleet) if is_fleet else (),
         causes=causes(report.command, fleet),
         calendar=calendar([one for member in fleet for one in member.endings], report.generated_at)
@@ -235,9 +241,10 @@ def _tiles(command: str, fleet: Sequence[Member]) -> Iterator[Tile]:
             yield from (Tile(str(ended[end]), str(end), _RESULT_TONES[end]) for end in OutcomeStatus if ended[end])
         case _:
             statuses = Counter(one.finding.status for member in fleet for one in member.standings if one.differs)
-            yield from (
-                Tile(str(statuses[one]), _words(one), _STATUS_TONES.get(one, "note")) for one in Status if statuses[one]
-            )
+            # What ends is counted below, whatever else is true of it.
+            for status in Status:
+                if statuses[status] and status not in {Status.EXPIRED, Status.EXPIRING}:
+                    yield Tile(str(statuses[status]), _words(status), _STATUS_TONES.get(status, "note"))
     terms = Counter(one.term for member in fleet for one in member.endings)
     for term, label in (
         (Term.EXPIRED, "past their end"),
@@ -249,7 +256,7 @@ def _tiles(command: str, fleet: Sequence[Member]) -> Iterator[Tile]:
 
 
 _RESULT_TONES = {OutcomeStatus.APPLIED: "good", OutcomeStatus.FAILED: "bad", OutcomeStatus.NOT_TRIED: "warn"}
-_STATUS_TONES = {Status.MISSING: "bad", Status.DIFFERS: "warn", Status.EXPIRED: "bad", Status.EXPIRING: "warn"}
+_STATUS_TONES = {Status.MISSING: "bad", Status.DIFFERS: "warn", Status.RESPONSE_REJECTED: "bad"}
 
 
 def _shares(found: Coverage) -> tuple[Share, ...]:
@@ -277,6 +284,7 @@ def _row(report: Report, member: Member) -> Row:
         near=terms[Term.WINDOW] + terms[Term.SOON],
         managed=f"{found.share(found.managed)} %" if target.plan else "",
         next=f"{day(ending.moment)}, {left(ending.moment, report.generated_at)}" if ending else "",
+        failure=target.failure.message if target.failure else "",
     )
 
 
@@ -303,7 +311,8 @@ def _section(report: Report, member: Member, certificates: Certificates, count: 
         is_open=count == 1 or (count <= _OPEN and member.verdict is not Verdict.QUIET),
         failure=target.failure,
         counts=_counts(report.command, member),
-        shares=_shares(found) if target.plan else (),
+        # Who answers for what is true of the keystore as it was read: after an apply it would be old news.
+        shares=_shares(found) if target.plan and report.command != "apply" else (),
         timeline=timeline(member.endings, now),
         cards_title={"plan": "Changes", "apply": "Changes"}.get(report.command, "Live and declared, side by side"),
         cards=cards,
@@ -349,6 +358,8 @@ def _card(change: Change, outcome: Outcome | None, certificates: Certificates, u
         message=change.message,
         place=place(change.source),
         facts=comparison.facts,
+        has_before=comparison.has_before,
+        has_after=comparison.has_after,
         before=tuple(certificates.add(one, listed) for one in comparison.before[:1]),
         after=tuple(certificates.add(one, listed) for one in comparison.after[:1]),
         affects=tuple(_affected(affect, certificates) for affect in change.affects),
@@ -370,7 +381,7 @@ def _line(standing: Standing, ending: Ending | None, certificates: Certificates,
     return Line(
         alias=standing.alias,
         status=_words(standing.outcome.status if standing.outcome else finding.status),
-        tone=SEVERITY_TONES[standing.severity],
+        tone="" if finding.status is Status.PROTECTED and not standing.differs else SEVERITY_TONES[standing.severity],
         needs_attention=standing.differs or standing.severity in {Severity.ERROR, Severity.WARNING},
         message=standing.message,
         differences=finding.differences if standing.status != APPLIED else (),
@@ -378,6 +389,7 @@ def _line(standing: Standing, ending: Ending | None, certificates: Certificates,
         until=day(ending.moment) if ending and ending.moment else "",
         left=left(ending.moment, now) if ending else "",
         until_tone=TONES.get(ending.term, "") if ending else "",
+        is_above=ending is not None and not ending.is_own,
         certificate=certificates.add(leaf, f"{standing.alias}{use}") if leaf else None,
         declared=declared(finding.wanted) if finding.wanted and leaf is None else "",
         place=place(standing.source),

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 from reconciler.compare import ALIAS_CASE, key_text
 from reconciler.model import Action, WantedCertificate, WantedImport, WantedKeyPair
-from reconciler.reports.facts import colons, day, declared_subject, duration_text, is_self_issued, key, name, serial
+from reconciler.reports.facts import (
+    colons,
+    day,
+    declared_subject,
+    duration_text,
+    is_self_issued,
+    key,
+    name,
+    serial,
+    short_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +34,10 @@ CLASSIFICATIONS = {
 }
 
 
+# What a certificate that is still to be made cannot tell yet.
+PENDING = "known when it is made"
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One line of the comparison; an empty text where a side has nothing to say."""
@@ -34,8 +48,8 @@ class Fact:
 
     @property
     def changes(self) -> bool:
-        """Whether both sides say something, and not the same."""
-        return bool(self.before and self.after) and self.before != self.after
+        """Whether both sides are known, and not the same."""
+        return bool(self.before and self.after) and self.after not in {self.before, PENDING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +81,21 @@ def compare_change(change: Change, after: Entry | None = None) -> Comparison:
     old = change.before.chain if change.before else ()
     new = after.chain if after else _known_chain(change)
     before = _facts(old)
-    afterwards = _specification(change) if not new and change.action is not Action.DELETE else _facts(new)
+    is_pending = not new and isinstance(change.wanted, WantedKeyPair) and change.action is not Action.DELETE
+    afterwards = _specification(change) if is_pending else _facts(new)
+    if before and afterwards:
+        _complete(before, afterwards, "none")
+        _complete(afterwards, before, PENDING if is_pending else "none")
     labels = [label for label in _LABELS if label in before or label in afterwards]
     facts = tuple(Fact(label, before.get(label, ""), afterwards.get(label, "")) for label in labels)
     return Comparison(facts, old, new)
+
+
+def _complete(facts: dict[str, str], other: dict[str, str], text: str) -> None:
+    """What only the other side has is said to be missing here; a list that nobody declares is empty, not unknown."""
+    for label in other:
+        if label not in facts:
+            facts[label] = "none" if label in {"Names", "Usage"} else text
 
 
 def _known_chain(change: Change) -> tuple[Certificate, ...]:
@@ -105,7 +130,7 @@ def _facts(chain: Sequence[Certificate]) -> dict[str, str]:
         "Valid from": day(leaf.not_before),
         "Valid until": day(leaf.not_after),
         "Serial": serial(leaf) or "",
-        "Chain": " < ".join(name(one) for one in chain) if len(chain) > 1 else "",
+        "Chain": " < ".join(short_name(one) for one in chain) if len(chain) > 1 else "",
         "SHA-256": colons(leaf.sha256),
     }
     return {label: text for label, text in facts.items() if text}

@@ -165,7 +165,7 @@ def _colour_of(sign: str, paint: Palette) -> Callable[[str], str]:
 
 def _why(change: Change) -> str:
     kind = f" ({change.certificate_change})" if change.certificate_change else ""
-    return f"{change.reason}{kind}  {printable(place(change.source))}".rstrip()
+    return printable(f"{change.reason}{kind}  {place(change.source)}".rstrip())
 
 
 def _what(change: Change) -> list[str]:
