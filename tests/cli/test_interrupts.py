@@ -74,7 +74,8 @@ def test_a_signal_at_any_time_leaves_a_whole_keystore(filled):
         _, err = child.communicate(timeout=10)
         codes.append(child.returncode)
 
-        assert child.returncode in (130, 0), err
+        # -2: it was already on its way out. A shell calls this 130 as well.
+        assert child.returncode in (130, 0, -signal.SIGINT), err
         assert b"Traceback" not in err
         assert is_free(filled)
         if filled.live.read_bytes() != old:
