@@ -52,9 +52,9 @@ def command(
       reconcile apply keystore.yaml --plan plan.json --yes
     """
     from reconciler.commands.output import write_report
-    from reconciler.commands.reviewed import check_age, check_same, read_reviewed
+    from reconciler.commands.reviewed import check_age, check_same, max_age, read_reviewed
     from reconciler.commands.targets import exit_codes, plan_states, worst
-    from reconciler.desired import load_states, parse_duration
+    from reconciler.desired import load_states
     from reconciler.planning import check_mass_change
 
     now = datetime.now(UTC)
@@ -63,7 +63,7 @@ def command(
         report = plan_states(loaded, now, "plan")
     else:
         reviewed = read_reviewed(plan_argument)
-        check_age(reviewed, now, parse_duration(max_plan_age))
+        check_age(reviewed, now, max_age(max_plan_age))
         report = plan_states(loaded, reviewed.generated_at or now, "plan")
         if any(exit_codes(report)):
             return _not_as_reviewed(report, format_name)

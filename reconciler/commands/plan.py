@@ -42,18 +42,23 @@ def command(states: tuple[str, ...], out: str | None, format_name: str, detailed
     report = plan_states(load_states(states), datetime.now(UTC), "plan")
     write_report(report, format_name)
     codes = exit_codes(report)
-    if out and not any(codes):
-        _write_plan(report, out)
+    if out:
+        _write_plan(report, out, complete=not any(codes))
     if detailed_exitcode and any(target.plan and target.plan.changes for target in report.targets):
         codes.append(2)
     return worst(codes)
 
 
-def _write_plan(report: Report, out: str) -> None:
+def _write_plan(report: Report, out: str, *, complete: bool) -> None:
     from reconciler.errors import ReconcileError
     from reconciler.keystores.files import reason_of
     from reconciler.reports.table import render
 
+    if not complete:
+        from reconciler.terminal import say
+
+        say("the plan was not written, for not every keystore could be planned", where=out)
+        return
     try:
         Path(out).write_text(render("json", report), encoding="utf-8")
     except OSError as error:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import ReconcileError, RefusedError
+from reconciler.keystores.files import reason_of
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from reconciler.model import Report
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -46,12 +49,26 @@ def read_reviewed(argument: str) -> ReviewedPlan:
         made = datetime.strptime(document["generated_at"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
         digest = document["digest"]
     except OSError as error:
-        raise ReconcileError(f"the plan cannot be read: {error.strerror}", where=argument, hint=hint) from None
+        raise ReconcileError(f"the plan cannot be read: {reason_of(error)}", where=argument, hint=hint) from None
     except (ValueError, KeyError, TypeError, RecursionError):
         raise ReconcileError("this is not a plan", where=argument, hint=hint) from None
     if document.get("format_version") != "1" or not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
         raise ReconcileError("this is not a plan of this version", where=argument, hint=hint)
     return ReviewedPlan(digest, made, document)
+
+
+def max_age(text: str) -> timedelta:
+    """How old a plan may be, from `--max-plan-age`.
+
+    Raises:
+        ReconcileError: no duration.
+    """
+    from reconciler.desired import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ReconcileError as error:
+        raise ReconcileError(error.message, where="--max-plan-age", hint=error.hint) from None
 
 
 def check_age(reviewed: ReviewedPlan, now: datetime, max_age: timedelta) -> None:
