@@ -10,18 +10,22 @@ import unicodedata
 from functools import lru_cache
 
 from reconciler import der
+from reconciler.der import header
 
 # The keywords of RFC 2253. The value of every other type is compared by its bytes, as ``#`` and hexadecimal.
 _KEYWORDS = {
-    "2.5.4.3": "CN",
-    "2.5.4.6": "C",
-    "2.5.4.7": "L",
-    "2.5.4.8": "ST",
-    "2.5.4.9": "STREET",
-    "2.5.4.10": "O",
-    "2.5.4.11": "OU",
-    "0.9.2342.19200300.100.1.25": "DC",
-    "0.9.2342.19200300.100.1.1": "UID",
+    der.object_identifier(oid)[2:]: keyword
+    for oid, keyword in (
+        ("2.5.4.3", "cn"),
+        ("2.5.4.6", "c"),
+        ("2.5.4.7", "l"),
+        ("2.5.4.8", "st"),
+        ("2.5.4.9", "street"),
+        ("2.5.4.10", "o"),
+        ("2.5.4.11", "ou"),
+        ("0.9.2342.19200300.100.1.25", "dc"),
+        ("0.9.2342.19200300.100.1.1", "uid"),
+    )
 }
 # Only these two string types have a text form; an IA5String (usual for DC and e-mail) is compared by its bytes. JDK 17
 # reads both as UTF-8, later ones a PrintableString as Latin-1: that differs only outside of what it may contain.
@@ -35,36 +39,49 @@ _TRIMMED = "".join(map(chr, range(0x21)))
 def canonical_name(name: bytes) -> str | None:
     """The canonical form of a DER `Name`; None when it cannot be parsed."""
     try:
-        rdns = der.read_all(name).expect(der.SEQUENCE, "a name").children()
-        return ",".join([_canonical_rdn(rdn.raw) for rdn in reversed(rdns)])
+        tag, position, end, after = header(name, 0, len(name))
+        if tag != der.SEQUENCE or after != len(name):
+            return None
+        rdns = []
+        while position < end:
+            start = position
+            position = header(name, start, end)[3]
+            rdns.append(_canonical_rdn(name[start:position]))
     except der.DerError:
         return None
+    rdns.reverse()
+    return ",".join(rdns)
 
 
 # Names of one keystore share most of their parts: country, organization, unit.
 @lru_cache(maxsize=8192)
-def _canonical_rdn(raw: bytes) -> str:
-    rdn = der.read(raw).expect(der.SET, "a part of a name")
-    attributes = [_canonical_attribute(attribute) for attribute in rdn.iterate()]
+def _canonical_rdn(rdn: bytes) -> str:
+    tag, position, end, _ = header(rdn, 0, len(rdn))
+    if tag != der.SET:
+        raise der.DerError("a part of a name was expected")
+    attributes = []
+    while position < end:
+        tag, body, attribute_end, position = header(rdn, position, end)
+        if tag != der.SEQUENCE:
+            raise der.DerError("an attribute of a name was expected")
+        attributes.append(_canonical_attribute(rdn, body, attribute_end))
     if len(attributes) > 1:
         # Known keywords first, then in the order of Java's strings, which are UTF-16.
         attributes.sort(key=lambda pair: (not pair[0], pair[1].encode("utf-16-be", "surrogatepass")))
     return "+".join([text for _, text in attributes])
 
 
-def _canonical_attribute(attribute: der.Element) -> tuple[bool, str]:
+def _canonical_attribute(data: bytes, start: int, limit: int) -> tuple[bool, str]:
     """Whether the type has a keyword, and the canonical text."""
-    parts = attribute.expect(der.SEQUENCE, "an attribute of a name").children(3)
-    if len(parts) != 2:
+    tag, body, end, value_start = header(data, start, limit)
+    value_tag, value, value_end, after = header(data, value_start, limit)
+    if tag != der.OBJECT_IDENTIFIER or after != limit:
         raise der.DerError("an attribute of a name has a type and a value")
-    oid, value = parts[0].oid(), parts[1]
-    keyword, charset = _KEYWORDS.get(oid), _CHARSETS.get(value.tag)
+    content = data[value:value_end]
+    keyword, charset = _KEYWORDS.get(data[body:end]), _CHARSETS.get(value_tag)
     if keyword is None or charset is None:
-        text = f"{keyword or oid}=#{der.encode(value.tag, value.content).hex()}"
-    else:
-        text = f"{keyword}={_canonical_value(value.content.decode(charset, 'replace'))}"
-    # Upper case first: that is what makes sharp s equal to ss.
-    return keyword is not None, unicodedata.normalize("NFKD", text.upper().lower())
+        return keyword is not None, f"{keyword or der.dotted(data[body:end])}=#{der.encode(value_tag, content).hex()}"
+    return True, f"{keyword}={_canonical_value(content.decode(charset, 'replace'))}"
 
 
 def _canonical_value(text: str) -> str:
@@ -73,4 +90,6 @@ def _canonical_value(text: str) -> str:
         text = ("\\" if text.startswith("#") else "") + "".join(escaped)
     while "  " in text:
         text = text.replace("  ", " ")
-    return text.strip(_TRIMMED)
+    text = text.strip(_TRIMMED)
+    # Upper case first: that is what makes sharp s equal to ss.
+    return text.lower() if text.isascii() else unicodedata.normalize("NFKD", text.upper().lower())

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from reconciler.keystores.pkcs12_bags import Bag
     from reconciler.model import Certificate, Write
 
 
@@ -73,6 +74,11 @@ class Pkcs12Container:
 
     def __repr__(self) -> str:
         return f"Pkcs12Container({self._origin!r}, {len(self._view.bags)} bags)"
+
+    @property
+    def bags(self) -> Sequence[Bag]:
+        """Every bag in file order, as it came."""
+        return self._view.bags
 
     @cached_property
     def _view(self) -> JavaView:

@@ -13,7 +13,7 @@ from reconciler.der import DerError, header
 from reconciler.x509 import certificate as certificate_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from reconciler.model import Certificate
 
@@ -198,17 +198,23 @@ def key_bag(protected: bytes, *, name: str | None, key_id: bytes) -> Bag:
 
 
 def with_name(bag: Bag, name: str) -> Bag:
-    """The bag under another name; everything else, the order included, stays as it is."""
-    raw = _with_attributes(bag, _FRIENDLY_NAME, [_attribute(_FRIENDLY_NAME, der.bmp_string(name))])
-    return bag._replace(raw=raw, name=name)
+    """The bag under another name; everything else, the order of the attributes included, stays as it is."""
+    oid, value, *rest = der.read(bag.raw).children()
+    has_attributes = bool(rest) and rest[0].tag == der.SET
+    attributes = _renamed(rest[0] if has_attributes else None, _attribute(_FRIENDLY_NAME, der.bmp_string(name)))
+    tail = [element.raw for element in rest[has_attributes:]]
+    return bag._replace(raw=_encoded([oid.raw, value.raw], attributes, tail), name=name)
 
 
-def without_name_and_key_id(bag: Bag) -> Bag:
-    """The bag of a certificate that is nobody's leaf any more."""
-    if bag.name is None and bag.key_id is None:
-        return bag
-    unnamed = bag._replace(raw=_with_attributes(bag, _FRIENDLY_NAME, []), name=None)
-    return unnamed._replace(raw=_with_attributes(unnamed, _LOCAL_KEY_ID, []), key_id=None)
+def _renamed(attributes: der.Element | None, name: bytes) -> list[bytes]:
+    """The attributes with `name` in the place of the first friendlyName, else at the end; there is but one then."""
+    renamed: list[bytes] = []
+    for attribute in attributes.iterate() if attributes is not None else ():
+        if attribute.inner("an attribute").content != _FRIENDLY_NAME[2:]:
+            renamed.append(attribute.raw)
+        elif name not in renamed:
+            renamed.append(name)
+    return renamed if name in renamed else [*renamed, name]
 
 
 def _core_attributes(name: str | None, key_id: bytes | None) -> list[bytes]:
@@ -227,23 +233,3 @@ def _attribute(oid: bytes, value: bytes) -> bytes:
 
 def _encoded(head: Sequence[bytes], attributes: Sequence[bytes], tail: Sequence[bytes] = ()) -> bytes:
     return der.sequence(*head, *([der.set_in_order(*attributes)] if attributes else []), *tail)
-
-
-def _with_attributes(bag: Bag, oid: bytes, replacement: list[bytes]) -> bytes:
-    """The bag with every attribute called `oid` out, and `replacement` in the place of the first (else at the end)."""
-    oid_element, value, *rest = der.read(bag.raw).children()
-    attributes: list[bytes] = []
-    tail = [element.raw for element in rest]
-    if rest and rest[0].tag == der.SET:
-        attributes, tail = list(_replaced(rest[0], oid, replacement)), tail[1:]
-    missing = [one for one in replacement if one not in attributes]
-    return _encoded([oid_element.raw, value.raw], attributes + missing, tail)
-
-
-def _replaced(attributes: der.Element, oid: bytes, replacement: list[bytes]) -> Iterator[bytes]:
-    for attribute in attributes.iterate():
-        if attribute.inner("an attribute").content == oid[2:]:
-            yield from replacement
-            replacement = []
-        else:
-            yield attribute.raw

@@ -11,7 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.errors import ReconcileError, RefusedError
-from reconciler.keystores.pkcs12_bags import Bag, BagKind, certificate_bag, key_bag, with_name, without_name_and_key_id
+from reconciler.keystores.pkcs12_bags import Bag, BagKind, certificate_bag, key_bag, with_name
 from reconciler.keystores.pkcs12_crypto import java_encryption, protect_key
 from reconciler.keystores.pkcs12_pfx import Envelope, Safe
 from reconciler.keystores.pkcs12_view import JavaView
@@ -174,7 +174,7 @@ class Draft:
         # one, and the new leaf carries that.
         key, key_id, leaf = alias_key(write.alias), holder.key_id or b"", holder.leaf
         self._loosen(holder.chain)
-        if leaf is not None and write.chain[0].der in _ders(self._bags(leaf)):
+        if leaf is not None and write.chain[0].der in _ders(self._bags(leaf)[:1]):
             self._set(leaf, (*self._bags(leaf), *self._missing(write.chain[1:])))
         else:
             self._retire(() if leaf is None else (leaf,))
@@ -255,7 +255,10 @@ class Draft:
         return key_id
 
     def _place_leaf(self, key: str, key_id: bytes, chain: Sequence[Certificate], holder: _Holder | None) -> _Place:
-        """Put a new leaf, and what of its chain is not in the file yet, where the old leaf was, else at the end."""
+        """Put a new leaf, and what of its chain is not in the file yet, where the old leaf was, else at the end.
+
+        It stands before the old leaf, which stays if it is in another chain: of two that fit, Java takes the first.
+        """
         leaf = certificate_bag(chain[0], name=key, key_id=key_id)
         vacant = next((place for place in holder.leaves if not self._leaf_uses[place]), None) if holder else None
         if vacant is None:
@@ -280,12 +283,9 @@ class Draft:
         self._loose.update(certificate.der for certificate in certificates)
 
     def _retire(self, leaves: Sequence[_Place]) -> None:
-        """These leaves are no longer needed once; those that no key uses become certificates like any other."""
+        """These leaves are no longer needed once; what no key uses any more may be the issuer in another chain yet."""
         self._leaf_uses.subtract(leaves)
-        for leaf in set(leaves):
-            if not self._leaf_uses[leaf]:
-                self._loose.update(_ders(self._bags(leaf)))
-                self._edit(leaf, without_name_and_key_id)
+        self._loose.update(der for leaf in leaves if not self._leaf_uses[leaf] for der in _ders(self._bags(leaf)))
 
     # ------------------------------------------------------------------------------------------- slots
 
@@ -303,10 +303,11 @@ class Draft:
         self._changed.add(place.safe)
 
     def _edit(self, place: _Place, edit: Callable[[Bag], Bag]) -> None:
-        before = self._bags(place)
-        after = tuple(edit(bag) for bag in before)
-        if after != before:
-            self._set(place, after)
+        """Put another bag in the place of a slot's first: its entry, or the leaf before what was put in with it."""
+        bag, *others = self._bags(place)
+        edited = edit(bag)
+        if edited != bag:
+            self._set(place, (edited, *others))
 
     def _put(self, holder: _Holder | None, bag: Bag, safe: Callable[[], int]) -> _Place:
         """`bag` in the place of what the alias shows, all that answered to it taken out; else at the end."""

@@ -92,7 +92,7 @@ def test_every_private_key_opens_with_its_password(name):
 def test_adding_a_root_moves_no_other_bag(name):
     before = read(name)
     after = parse(with_root(name), corpus_password(name), origin=name)
-    assert [bag.raw for bag in after._view.bags if bag.name != "a new root"] == [bag.raw for bag in before._view.bags]
+    assert [bag.raw for bag in after.bags if bag.name != "a new root"] == [bag.raw for bag in before.bags]
     old = {one.alias: one for one in before.snapshot().entries}
     new = {one.alias: one for one in after.snapshot().entries}
     assert new.pop("a new root").chain == (NEW_ROOT,)
@@ -152,7 +152,7 @@ def test_a_key_pair_can_be_added_renamed_and_removed_again(name):
     renamed = again.with_writes([Rename("new pair", "newer")], password=password, now=NOW)
     removed = renamed.with_writes([Remove("newer")], password=password, now=NOW)
     back = parse(removed.to_bytes(password), password, origin=name)
-    assert [bag.raw for bag in back._view.bags] == [bag.raw for bag in before._view.bags]
+    assert [bag.raw for bag in back.bags] == [bag.raw for bag in before.bags]
     assert back.snapshot().entries == before.snapshot().entries
 
 

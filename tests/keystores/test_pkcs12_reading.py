@@ -338,7 +338,7 @@ class TestBer:
         assert shape_in_java(view) == shape(after.snapshot())
         assert view.opened == {"pair": "EC"}
         assert openssl_counts(openssl, path, PASSWORD) == (3, 1)
-        assert [bag.raw for bag in after._view.bags][:-1] == [bag.raw for bag in before._view.bags]
+        assert [bag.raw for bag in after.bags][:-1] == [bag.raw for bag in before.bags]
 
     def test_a_bag_in_ber_is_carried_byte_for_byte(self, tmp_path, java_sees):
         head, value, attributes = (element.raw for element in der.read(trusted(ROOT, "root").raw).children())
