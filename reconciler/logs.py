@@ -20,6 +20,11 @@ def configure(*, verbose: bool, log_format: str) -> None:
     _settings.update(verbose=verbose, log_format=log_format, logger=None)
 
 
+def is_verbose() -> bool:
+    """Whether log lines are written."""
+    return bool(_settings["verbose"])
+
+
 def log(event: str, **fields: object) -> None:
     """Write one line: an event in words and its fields. Secrets print as ``***``; see `reconciler.secret`."""
     if not _settings["verbose"]:

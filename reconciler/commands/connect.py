@@ -42,7 +42,14 @@ _STARTTLS = ("smtp", "imap", "pop3", "ldap")
 @click.option("--server-name", metavar="NAME", help="Ask for this name (SNI) and expect it in the certificate.")
 @click.option("--starttls", type=click.Choice(_STARTTLS), help="Begin in plain text and change to TLS.")
 @click.option("--proxy", metavar="URL", help="HTTP proxy; by default HTTPS_PROXY, ALL_PROXY and NO_PROXY count.")
-@click.option("--timeout", metavar="SECONDS", type=click.FloatRange(0.1, 600), default=10.0, show_default=True)
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(0.1, 600),
+    default=10.0,
+    show_default=True,
+    help="How long to wait for the server.",
+)
 @click.option("--save", metavar="DIR", help="Write the certificates here and print the trustedRoots lines.")
 @options.report_format("text", "json")
 def command(**given: Any) -> int:
@@ -54,7 +61,7 @@ def command(**given: Any) -> int:
     \b
     Examples:
       reconcile connect my300000.example.com:443
-      reconcile connect my300000.example.com:443 --keystore live/outbound.p12 --client-certificate s4_client
+      reconcile connect my300000.example.com:443 --keystore live/out.p12 --client-certificate s4
       reconcile connect mail.example.com:587 --starttls smtp --save certs
     """
     from reconciler.commands.output import write

@@ -1,14 +1,13 @@
-"""Progress of long work, on a terminal's standard error; elsewhere a log line where log lines are asked for."""
+"""Progress of long work: a bar at a terminal, and instead of it log lines where log lines are asked for."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from typing import TYPE_CHECKING
 
-from reconciler.logs import log
-from reconciler.terminal import is_terminal
+from reconciler.logs import is_verbose, log
+from reconciler.terminal import wants_colour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def progress(total: int) -> Iterator[Callable[[str, Change], None]]:
     """A function to call with what is done and the change it is done for; each change is prepared, then written."""
-    if not is_terminal(sys.stderr) or os.environ.get("CI"):
+    if is_verbose() or not wants_colour(sys.stderr):
         yield lambda step, change: log(step, alias=change.alias, action=change.action)
         return
     # rich takes some 50 ms to import: only where somebody is watching.
@@ -36,6 +35,5 @@ def progress(total: int) -> Iterator[Callable[[str, Change], None]]:
             from reconciler.reports.printable import printable
 
             bar.update(task, advance=1, description=escape(f"{step} {printable(change.alias)}"))
-            log(step, alias=change.alias, action=change.action)
 
         yield advance
