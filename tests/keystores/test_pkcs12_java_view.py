@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
+from pathlib import Path
 
+import certifi
 import pytest
+from cryptography import x509 as crypto_x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
+from reconciler import x509
 from reconciler.keystores.pkcs12 import parse
+from tests.builders import NOW
 from tests.keystores.conftest import Question
 from tests.keystores.pkcs12_files import (
     PASSWORD,
     certificate,
     file_of,
+    key,
     leaf,
     other_bag,
     plain_key,
@@ -218,3 +228,37 @@ def test_every_certificate_is_either_shown_or_listed_as_hidden(written):
         shown = {one.sha256 for entry in snapshot.entries for one in entry.chain}
         listed = {one.sha256 for hidden in snapshot.hidden for one in hidden.certificates}
         assert {part.certificate_sha256 for part in snapshot.parts} - {None} == shown | listed
+
+
+# A root with an odd serial number, which cryptography reads with a warning.
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+def test_chains_to_every_root_of_the_mozilla_bundle_are_those_of_java(tmp_path, java_sees):
+    roots = x509.load_certificates(Path(certifi.where()).read_bytes())
+    keys, leaves = [], []
+    for number, root in enumerate(roots):
+        key_id = b"Time %d" % number
+        keys.append(shrouded(f"k{number}", key_id))
+        leaves.append(leaf(issued_in_the_name_of(root, by_name_only=number % 2 == 0), f"k{number}", key_id))
+    path = tmp_path / "mozilla.p12"
+    path.write_bytes(file_of(keys, leaves, [trusted(root, f"r{number}") for number, root in enumerate(roots)]))
+    shown = shape(ours(Question(path, "pkcs12")))
+    assert shown == shape_in_java(java_sees([Question(path, "pkcs12")])[0])
+    assert sum(len(chain) == 2 for _, chain in shown.values()) > 100
+
+
+def issued_in_the_name_of(root, *, by_name_only):
+    """A certificate with the names that `root` would give it; Java looks at no signature to find a chain."""
+    issuer = crypto_x509.load_der_x509_certificate(root.der)
+    builder = (
+        crypto_x509.CertificateBuilder()
+        .subject_name(crypto_x509.Name([crypto_x509.NameAttribute(NameOID.COMMON_NAME, "leaf")]))
+        .issuer_name(issuer.subject)
+        .public_key(key("pair").public_key())
+        .serial_number(1)
+        .not_valid_before(NOW)
+        .not_valid_after(NOW + timedelta(days=1))
+    )
+    if not by_name_only and root.subject_key_identifier:
+        identifier = crypto_x509.AuthorityKeyIdentifier(root.subject_key_identifier, None, None)
+        builder = builder.add_extension(identifier, critical=False)
+    return x509.certificate(builder.sign(key("pair"), hashes.SHA256()).public_bytes(Encoding.DER))
