@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ def render(report: Report, *, colour: bool = False) -> str:
     return text
 
 
+@cache
 def _environment() -> Environment:
     """Every value is printed without control characters first (`finalize`), then escaped (`autoescape`)."""
     environment = Environment(
@@ -41,6 +43,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters["tone"] = SEVERITY_TONES.__getitem__
     environment.filters["fingerprint"] = fingerprint_or_text

@@ -18,32 +18,24 @@ from reconciler.reports.fleet import members
 from reconciler.reports.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from datetime import datetime
 
     from reconciler.model import Certificate, Report
     from reconciler.reports.fleet import Member
     from reconciler.reports.standing import Standing
 
-Labels = dict[str, str]
-
 
 @dataclass
 class _Family:
-    """All samples of one name; they must stand together, and no two may carry the same labels."""
+    """All samples of one name, which must stand together."""
 
     name: str
     help: str
     samples: list[tuple[str, int]] = field(default_factory=list)
-    seen: Counter[str] = field(default_factory=Counter)
 
-    def add(self, labels: Mapping[str, str], value: float) -> None:
-        shown = ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items())
-        self.seen[shown] += 1
-        if self.seen[shown] > 1:
-            # Two aliases that are printed alike, or one that the keystore holds twice.
-            shown += f',occurrence="{self.seen[shown]}"'
-        self.samples.append((shown, int(value)))
+    def add(self, labels: str, value: float) -> None:
+        self.samples.append((labels, int(value)))
 
     def lines(self) -> Iterator[str]:
         if self.samples:
@@ -68,9 +60,9 @@ class _Metrics:
         self.not_after = _Family("reconcile_cert_not_after", "End of a certificate, seconds since the epoch.")
         self.not_before = _Family("reconcile_cert_not_before", "Start of a certificate, seconds since the epoch.")
         self.expired = _Family("reconcile_cert_expired", "Whether a certificate is past its end.")
-        self.renewal = _Family("reconcile_cert_renewal_due", "Whether a certificate is inside its renewal window.")
+        self.renewal = _Family("reconcile_cert_renewal_due", "Whether a declared certificate is inside its window.")
         self.certificate = _Family("reconcile_cert_info", "Who a certificate is for and who issued it.")
-        self.error = _Family("reconcile_cert_error", "Whether a certificate could not be parsed.")
+        self.error = _Family("reconcile_cert_error", "Certificates that cannot be parsed.")
 
     def lines(self) -> Iterator[str]:
         for family in vars(self).values():
@@ -81,67 +73,78 @@ def render(report: Report, *, colour: bool = False) -> str:
     """The report as metrics; `colour` is for terminals and changes nothing here."""
     del colour
     metrics = _Metrics()
-    metrics.run.add({}, report.generated_at.timestamp())
-    metrics.info.add({"command": report.command, "version": report.tool_version}, 1)
+    metrics.run.add("", report.generated_at.timestamp())
+    metrics.info.add(_labels(command=report.command, version=report.tool_version), 1)
+    seen: Counter[str] = Counter()
     for member in members(report):
-        _add_member(metrics, report, member)
+        _add_member(metrics, report, member, seen)
     return "".join(f"{line}\n" for line in metrics.lines())
 
 
-def _add_member(metrics: _Metrics, report: Report, member: Member) -> None:
+def _add_member(metrics: _Metrics, report: Report, member: Member, seen: Counter[str]) -> None:
     target = member.target
-    own = {"state": target.state, "keystore": target.location}
-    metrics.up.add(own | {"type": target.type or ""}, target.plan is not None and target.failure is None)
+    own = _unique(_labels(state=target.state, keystore=target.location), seen)
+    is_up = target.plan is not None and target.failure is None
+    metrics.up.add(f"{own},{_labels(type=target.type or '')}", is_up)
     if target.plan is None:
         return
     metrics.differences.add(own, member.differences)
     _add_counts(metrics, report, member, own)
+    aliases: Counter[str] = Counter()
     for standing in member.standings:
-        _add_entry(metrics, standing, own, report.generated_at)
+        labels = f"{own},{_unique(_labels(alias=standing.alias), aliases)}"
+        _add_entry(metrics, standing, labels, report.generated_at)
 
 
-def _add_counts(metrics: _Metrics, report: Report, member: Member, own: Labels) -> None:
+def _add_counts(metrics: _Metrics, report: Report, member: Member, own: str) -> None:
     """Zeros as well: an alert on a count needs a series that is always there."""
     target = member.target
     found = Counter(finding.status for finding in target.plan.findings) if target.plan else Counter()
     for status in Status:
-        metrics.findings.add(own | {"status": status}, found[status])
+        metrics.findings.add(f"{own},{_labels(status=status)}", found[status])
     for ownership, count in coverage(target).parts:
-        metrics.entries.add(own | {"ownership": ownership}, count)
+        metrics.entries.add(f"{own},{_labels(ownership=ownership)}", count)
     changes = summary(target)
     for action in Action if report.command == "plan" else ():
-        metrics.changes.add(own | {"action": action}, changes[action])
+        metrics.changes.add(f"{own},{_labels(action=action)}", changes[action])
     ended = Counter(outcome.status for outcome in target.outcomes or ())
     for end in OutcomeStatus if report.command == "apply" else ():
-        metrics.outcomes.add(own | {"status": end}, ended[end])
+        metrics.outcomes.add(f"{own},{_labels(status=end)}", ended[end])
 
 
-def _add_entry(metrics: _Metrics, standing: Standing, own: Labels, now: datetime) -> None:
+def _add_entry(metrics: _Metrics, standing: Standing, labels: str, now: datetime) -> None:
     for position, certificate in enumerate(standing.entry.chain if standing.entry else ()):
-        labels = own | {"alias": standing.alias, "position": str(position)}
-        _add_certificate(metrics, certificate, labels, now)
-        if position == 0:
-            metrics.renewal.add(labels, standing.expiry is not Expiry.OK)
+        _add_certificate(metrics, certificate, f'{labels},position="{position}"', now)
+    if standing.finding.wanted is not None and standing.leaf is not None:
+        metrics.renewal.add(labels, standing.expiry is not Expiry.OK)
 
 
-def _add_certificate(metrics: _Metrics, certificate: Certificate, labels: Labels, now: datetime) -> None:
-    metrics.error.add(labels, certificate.problem is not None)
-    metrics.certificate.add(
-        labels
-        | {
-            "subject": certificate.subject or "",
-            "issuer": certificate.issuer or "",
-            "serial_number": serial(certificate) or "",
-            "key": key(certificate),
-            "fingerprint_sha256": certificate.sha256,
-        },
-        1,
+def _add_certificate(metrics: _Metrics, certificate: Certificate, labels: str, now: datetime) -> None:
+    identity = _labels(
+        subject=certificate.subject or "",
+        issuer=certificate.issuer or "",
+        serial_number=serial(certificate) or "",
+        key=key(certificate),
+        fingerprint_sha256=certificate.sha256,
     )
+    metrics.certificate.add(f"{labels},{identity}", 1)
+    if certificate.problem is not None:
+        metrics.error.add(labels, 1)
     if certificate.not_before is not None:
         metrics.not_before.add(labels, certificate.not_before.timestamp())
     if certificate.not_after is not None:
         metrics.not_after.add(labels, certificate.not_after.timestamp())
         metrics.expired.add(labels, now > certificate.not_after)
+
+
+def _labels(**labels: str) -> str:
+    return ",".join([f'{name}="{_escaped(text)}"' for name, text in labels.items()])
+
+
+def _unique(labels: str, seen: Counter[str]) -> str:
+    """No two samples may carry the same labels: two aliases can be printed alike, or be in the keystore twice."""
+    seen[labels] += 1
+    return labels if seen[labels] == 1 else f'{labels},occurrence="{seen[labels]}"'
 
 
 def _escaped(text: str) -> str:

@@ -140,23 +140,26 @@ def _unmended(member: Member) -> list[Ending]:
 def _change(change: Change, columns: int, paint: Palette) -> Iterator[str]:
     sign = _SIGNS.get(change.action, "~")
     colour = _colour_of(sign, paint)
-    alias = padded(printable(change.alias), columns) if change.alias else ""
-    facts = _what(change)
-    head = f"  {colour(sign)} {colour(f'{change.action:<8}')} {paint.strong(alias) if change.alias else ''}"
-    indent = " " * (2 + 2 + 8 + 1)
-    first = printable(facts[0])
-    if len(indent) + columns + 2 + width(first) <= _COLUMNS and change.alias:
-        yield f"{head}  {first}"
-        facts = facts[1:]
-    else:
-        yield head.rstrip()
-    yield from _filled(facts, indent)
-    yield from (paint.quiet(line) for line in _filled(_instead(change), indent))
-    yield f"{indent}{paint.quiet(_why(change))}"
+    indent = 2 + 2 + 8 + 1
+    alias, facts = printable(change.alias), _what(change)
+    # The first fact stands beside the alias where there is room for it.
+    beside = printable(facts[0]) if alias else ""
+    if indent + max(columns, width(alias)) + 2 + width(beside) > _COLUMNS:
+        beside = ""
+    action = f"{change.action:<8}" if alias else change.action
+    head = f"  {colour(sign)} {colour(action)}"
+    if alias:
+        head += f" {paint.strong(alias)}"
+    if beside:
+        head += f"{' ' * (columns - width(alias))}  {beside}"
+    yield head.rstrip()
+    yield from _filled(facts[1:] if beside else facts, " " * indent)
+    yield from (paint.quiet(line) for line in _filled(_instead(change), " " * indent))
+    yield f"{' ' * indent}{paint.quiet(_why(change))}"
     for affect in change.affects:
         shown = f"chain of {len(affect.chain_before)} -> {len(affect.chain_after)} certificates"
         affected = f"affects {printable(affect.alias)}:"
-        yield from _row(len(indent), len(indent), (affected, paint.careful), (f"Java will show a {shown}", _plain))
+        yield from _row(indent, indent, (affected, paint.careful), (f"Java will show a {shown}", _plain))
 
 
 def _colour_of(sign: str, paint: Palette) -> Callable[[str], str]:
@@ -441,15 +444,25 @@ def _filled(facts: Sequence[str], indent: str) -> Iterator[str]:
 
 def _row(indent: int, further: int, *pieces: tuple[str, Callable[[str], str]]) -> Iterator[str]:
     """Pieces side by side; what does not fit goes to the next line, `further` columns in."""
-    line, columns, gap = " " * indent, indent, ""
+    line: list[tuple[str, Callable[[str], str]]] = []
+    start, columns = indent, indent
     for text, colour in pieces:
-        if not text:
-            continue
-        if gap and columns + len(gap) + width(text) > _COLUMNS:
-            yield line.rstrip()
-            line, columns, gap = " " * further, further, ""
-        line, columns, gap = f"{line}{gap}{colour(text)}", columns + len(gap) + width(text), "  "
-    yield line.rstrip()
+        if line and text and columns + 2 + width(text) > _COLUMNS:
+            yield _joined(start, line)
+            line, start, columns = [], further, further
+        if text:
+            columns += width(text) + (2 if line else 0)
+            line.append((text, colour))
+    yield _joined(start, line)
+
+
+def _joined(indent: int, pieces: Sequence[tuple[str, Callable[[str], str]]]) -> str:
+    if not pieces:
+        return ""
+    *before, (last, colour) = pieces
+    # Blanks at the end are dropped before the colour goes round them.
+    shown = [paint(text) for text, paint in before] + [colour(last.rstrip())]
+    return f"{' ' * indent}{'  '.join(shown)}".rstrip()
 
 
 def _plain(text: str) -> str:

@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 from reconciler.model import (
+    Action,
     Affect,
     Change,
+    DesiredState,
     Difference,
     Expiry,
     Failure,
@@ -24,14 +26,13 @@ from reconciler.model import (
     TargetPlan,
     TargetReport,
 )
-from reconciler.model import Action, DesiredState
 from tests.builders import NOW, certificate, entry, key_pair, wanted_certificate
 
 TEXTS = {
     "script": "<script>alert(1)</script>",
     "script end": "</script><script>alert(1)</script>",
     "image": "<img src=x onerror=alert(1)>",
-    "attribute": "\" onmouseover=\"alert(1)\" x='y",
+    "attribute": '" onmouseover="alert(1)" x=\'y',
     "comment": "--> <!-- --> <b>",
     "cdata": "]]> <![CDATA[ x",
     "entity": "&lt;b&gt; &amp; &#60;",
@@ -84,7 +85,7 @@ def target(name: str, text: str) -> TargetReport:
         Finding(text + "3", Status.PROTECTED, "protected", text, Expiry.OK, (), None, entry(text + "3", owner=text)),
         Finding(text + "4", Status.MISSING, "missing", text, Expiry.OK, (), replace(wanted, alias=text + "4"), None),
     )
-    affect = Affect(text, (one.sha256,), (one.sha256, text))
+    affect = Affect(text, (one.sha256,), (one.sha256, other.sha256))
     change = Change(Action.REPLACE, text, "certificate", text, source, wanted, live, (affect,), text or None)
     desired = DesiredState(text, KeystoreTarget(StoreType.JKS, text, source), (wanted,))
     plan = TargetPlan(desired, Snapshot(StoreType.JKS, entries=(live, pair), warnings=(text,)), findings, (change,))

@@ -26,6 +26,7 @@ from reconciler.model import (
     StoreType,
     TargetPlan,
     TargetReport,
+    Unmanaged,
     WantedCertificate,
     WantedImport,
     WantedKeyPair,
@@ -199,3 +200,9 @@ def _after(change: Change) -> Entry | None:
             return key_pair(change.alias, certificate(common_name, seed=f"new {change.alias}", days=365, age=0))
         case None:
             return None
+
+
+def ignoring(command: str) -> Report:
+    """The rich keystore, with `unmanaged: ignore`."""
+    plan = production()
+    return report(command, target(replace(plan, desired=replace(plan.desired, unmanaged=Unmanaged.IGNORE))))
