@@ -32,6 +32,8 @@ from reconciler.model import (
     WantedKeyPair,
 )
 from reconciler.planning import digest, plan_target
+from reconciler.reports.standing import Standing
+from reconciler.reports.standing import standings as standings_of
 from tests.builders import NOW, entry, key_pair
 from tests.reports.certificates import authority, certificate
 
@@ -206,3 +208,8 @@ def ignoring(command: str) -> Report:
     """The rich keystore, with `unmanaged: ignore`."""
     plan = production()
     return report(command, target(replace(plan, desired=replace(plan.desired, unmanaged=Unmanaged.IGNORE))))
+
+
+def standings(command: str) -> tuple[Standing, ...]:
+    one = single(command)
+    return standings_of(one.targets[0], one.generated_at)
