@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 
@@ -121,9 +122,11 @@ def _without(bag, endings):
 
 
 def file_of(*safes, mac=True, encrypted=False, password=PASSWORD):
-    """A PKCS#12 file: each argument is the list of bags of one ContentInfo."""
-    envelope = Envelope(java_encryption()) if encrypted else None
-    pfx = Pfx(tuple(Safe(tuple(bags), envelope) for bags in safes), java_mac() if mac else None)
+    """A PKCS#12 file: each argument is the list of bags of one ContentInfo. Few iterations, so that tests are quick."""
+    encryption = java_encryption()
+    quick = replace(encryption, derivation=replace(encryption.derivation, iterations=50))
+    envelope = Envelope(quick) if encrypted else None
+    pfx = Pfx(tuple(Safe(tuple(bags), envelope) for bags in safes), replace(java_mac(), iterations=50) if mac else None)
     return encode_pfx(pfx, Passphrase(password), reuse=False)
 
 
