@@ -19,6 +19,7 @@ from reconciler.cli import run
 RECONCILE = str(Path(sys.executable).with_name("reconcile"))
 PASSWORD = "changeit"
 PASSWORD_VARIABLE = "STORE_PASSWORD"
+FROM_VARIABLE = {"env": PASSWORD_VARIABLE}
 # What a child process needs of ours, and nothing that changes what it prints. Byte code is kept: it is start-up time.
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
 
@@ -58,11 +59,11 @@ class Repository:
 
     # --------------------------------------------------------------------------------- what is declared
 
-    def declare(self, body: str = "", *, password: bool = True, **keystore: object) -> None:
-        """Write the state file: its keystore section, and `body` below it."""
+    def declare(self, body: str = "", *, password: object = FROM_VARIABLE, **keystore: object) -> None:
+        """Write the state file: its keystore section, without password where that is None, and `body` below it."""
         section: dict[str, object] = {"type": self.type, "path": "live/store"}
-        if password:
-            section["password"] = {"env": PASSWORD_VARIABLE}
+        if password is not None:
+            section["password"] = password
         text = yaml.safe_dump({"keystore": section | keystore}, sort_keys=False, default_flow_style=None)
         (self.directory / "keystore.yaml").write_text(f"apiVersion: reconciler/v1\n{text}{body}", encoding="utf-8")
 

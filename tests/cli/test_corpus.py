@@ -15,7 +15,7 @@ import pytest
 from reconciler.keystores.formats import parse_container
 from reconciler.secret import Secret
 from tests.cli.conftest import blocks, listing, undated
-from tests.cli.repository import RECONCILE, Repository, Result, roots
+from tests.cli.repository import FROM_VARIABLE, RECONCILE, Repository, Result, roots
 from tests.keystores.conftest import Question
 from tests.keystores.java_files import corpus_file, manifest
 
@@ -128,7 +128,7 @@ def with_new_root(name, directory, new_root):
     # Neither no password nor an empty one is declared.
     repository.declare(
         roots(**{NEW_ROOT: "new_root.pem"}),
-        password=bool(record["store_password"]),
+        password=FROM_VARIABLE if record["store_password"] else None,
         **({"integrity": "none"} if "no-mac" in record["tags"] else {}),
     )
     return repository
