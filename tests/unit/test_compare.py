@@ -162,7 +162,11 @@ def test_protected_entries_never_count():
 
 @pytest.mark.parametrize(
     ("before", "days"),
-    [(RenewBefore(duration=timedelta(days=30)), 335), (RenewBefore(share=0.33), 244.55), (RenewBefore(share=0.5), 182.5)],
+    [
+        (RenewBefore(duration=timedelta(days=30)), 335),
+        (RenewBefore(share=0.33), 244.55),
+        (RenewBefore(share=0.5), 182.5),
+    ],
 )
 def test_a_renewal_is_due_when_the_share_of_the_lifetime_is_left(before: RenewBefore, days: float):
     start = NOW

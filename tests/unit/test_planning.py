@@ -183,7 +183,9 @@ def replaced(count: int):
     return [wanted_certificate(f"root_{i}", certificate(f"CN=new {i}")) for i in range(count)]
 
 
-@pytest.mark.parametrize(("live", "changed", "refused"), [(10, 4, False), (16, 5, True), (17, 5, False), (100, 31, True)])
+@pytest.mark.parametrize(
+    ("live", "changed", "refused"), [(10, 4, False), (16, 5, True), (17, 5, False), (100, 31, True)]
+)
 def test_much_at_once_is_refused(live: int, changed: int, refused: bool):
     target = plan(desired(*replaced(changed)), snapshot(*many(live)))
     if not refused:
