@@ -46,11 +46,6 @@ class Member:
         return sum(standing.differs for standing in self.standings)
 
     @property
-    def is_quiet(self) -> bool:
-        """Whether there is nothing that anybody has to do or to know soon."""
-        return self.verdict is Verdict.QUIET and not any(self.near)
-
-    @property
     def near(self) -> tuple[Ending, ...]:
         """What is past its end or ends within the window or 90 days."""
         return tuple(ending for ending in self.endings if ending.term in _NEAR)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from reconciler.model import Report
 
 
+_FILES = PackageLoader("reconciler.reports", "templates")
+
+
 def render(report: Report, *, colour: bool = False) -> str:
     """The report as HTML; `colour` is for terminals and changes nothing here."""
     del colour
@@ -37,7 +40,7 @@ def render(report: Report, *, colour: bool = False) -> str:
 def _environment() -> Environment:
     """Every value is printed without control characters first (`finalize`), then escaped (`autoescape`)."""
     environment = Environment(
-        loader=PackageLoader("reconciler.reports", "templates"),
+        loader=_FILES,
         autoescape=True,
         finalize=_without_controls,
         undefined=StrictUndefined,
@@ -56,10 +59,7 @@ def _without_controls(value: Any) -> Any:
 
 def _source(environment: Environment, name: str) -> Markup:
     """A file of ours that goes into the page as it is."""
-    loader = environment.loader
-    if loader is None:  # never: the environment above has one
-        raise LookupError(name)
-    return Markup(loader.get_source(environment, name)[0])  # noqa: S704  # our own file, nothing from outside in it
+    return Markup(_FILES.get_source(environment, name)[0])  # noqa: S704  # our own file, nothing from outside in it
 
 
 def _hash(source: str) -> str:

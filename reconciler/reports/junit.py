@@ -74,12 +74,11 @@ def _case(target: TargetReport, name: str, source: Source | None) -> Element:
 
 
 def _end(case: Element, tag: str, kind: str, message: str, text: str) -> None:
-    end = SubElement(case, tag, message=printable(message))
-    if tag != _SKIPPED:
-        end.set("type", kind)
-        end.text = text
-    elif kind:
-        end.set("message", printable(f"{kind}: {message}"))
+    if tag == _SKIPPED:
+        SubElement(case, tag, message=printable(f"{kind}: {message}"))
+        return
+    end = SubElement(case, tag, message=printable(message), type=kind)
+    end.text = text
 
 
 def _tag(command: str, standing: Standing) -> str | None:

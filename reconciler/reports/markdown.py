@@ -75,7 +75,7 @@ def _parts(report: Report, fleet: Sequence[Member]) -> Iterator[_Part]:
         yield from _overview(report, fleet)
     for member in fleet:
         if member.target.failure is not None:
-            yield from _failure(member)
+            yield _failure(member, member.target.failure)
     for member in fleet:
         if member.target.plan is not None and (len(fleet) == 1 or not _is_silent(report.command, member)):
             yield _Part((f"### {code(member.target.state)} → {code(member.target.location)}", ""), (), ())
@@ -205,12 +205,9 @@ def _member(command: str, member: Member, now: datetime) -> str:
     return row((code(member.target.state), member.verdict, str(count or ""), str(len(member.near) or ""), until))
 
 
-def _failure(member: Member) -> Iterator[_Part]:
-    failure = member.target.failure
-    if failure is None:
-        return
+def _failure(member: Member, failure: Failure) -> _Part:
     head = f"❌ {code(member.target.state)} → {code(member.target.location)}: **{escaped(failure.message)}**"
-    yield _Part((head, ""), [f"- {line}" for line in _failure_lines(failure)])
+    return _Part((head, ""), [f"- {line}" for line in _failure_lines(failure)])
 
 
 def _failure_lines(failure: Failure) -> Iterator[str]:

@@ -81,11 +81,11 @@ def compare_change(change: Change, after: Entry | None = None) -> Comparison:
     old = change.before.chain if change.before else ()
     new = after.chain if after else _known_chain(change)
     before = _facts(old)
-    is_pending = not new and isinstance(change.wanted, WantedKeyPair) and change.action is not Action.DELETE
-    afterwards = _specification(change) if is_pending else _facts(new)
+    pending = _pending(change) if not new else None
+    afterwards = _specification(pending) if pending else _facts(new)
     if before and afterwards:
         _complete(before, afterwards, "none")
-        _complete(afterwards, before, PENDING if is_pending else "none")
+        _complete(afterwards, before, PENDING if pending else "none")
     labels = [label for label in _LABELS if label in before or label in afterwards]
     facts = tuple(Fact(label, before.get(label, ""), afterwards.get(label, "")) for label in labels)
     return Comparison(facts, old, new)
@@ -136,11 +136,14 @@ def _facts(chain: Sequence[Certificate]) -> dict[str, str]:
     return {label: text for label, text in facts.items() if text}
 
 
-def _specification(change: Change) -> dict[str, str]:
+def _pending(change: Change) -> WantedKeyPair | None:
+    """The key pair that is declared and still to be made, where that is what the change is about."""
+    is_removal = change.action is Action.DELETE
+    return change.wanted if isinstance(change.wanted, WantedKeyPair) and not is_removal else None
+
+
+def _specification(wanted: WantedKeyPair) -> dict[str, str]:
     """What is declared of a certificate that is still to be made."""
-    wanted = change.wanted
-    if not isinstance(wanted, WantedKeyPair):
-        return {}
     facts = {
         "Subject": declared_subject(wanted),
         "Issuer": wanted.issuer.name or wanted.issuer.type,

@@ -457,8 +457,6 @@ def _row(indent: int, further: int, *pieces: tuple[str, Callable[[str], str]]) -
 
 
 def _joined(indent: int, pieces: Sequence[tuple[str, Callable[[str], str]]]) -> str:
-    if not pieces:
-        return ""
     *before, (last, colour) = pieces
     # Blanks at the end are dropped before the colour goes round them.
     shown = [paint(text) for text, paint in before] + [colour(last.rstrip())]
