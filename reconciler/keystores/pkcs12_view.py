@@ -279,13 +279,13 @@ class JavaView:
             return f"{'trusted ' if bag.trusted else ''}{bag.kind.value}, {_TWIN}"
         if bag.kind is BagKind.CERTIFICATE:
             return "certificate outside every chain" if bag.certificate else "certificate of another type than X.509"
-        return bag.kind.value
+        return str(bag.kind.value)
 
     def _hidden(self, position: int, bag: Bag) -> Iterator[HiddenEntry]:
         if bag.kind is BagKind.NESTED:
             yield from _nested(bag, MAX_NESTING)
             return
-        certificates = (bag.certificate,) if bag.certificate is not None else ()
+        certificates: tuple[Certificate, ...] = (bag.certificate,) if bag.certificate is not None else ()
         if bag.kind in (BagKind.PLAIN_KEY, BagKind.KEY):
             certificates = tuple([self.certificate(one) for one in self.hidden_chain(position)])
         yield HiddenEntry(bag.name or "", self.why_hidden(position), certificates)

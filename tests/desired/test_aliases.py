@@ -78,7 +78,7 @@ def test_saps_aliases_are_refused_in_any_case_with_the_pattern_and_the_line(
 
 @pytest.mark.parametrize(
     "alias",
-    ["ſap_x", "ｓａｐ_x", "s\u200bap_x", "𝐬𝐚𝐩_x", "ＨＣＩcertificate"],  # noqa: RUF001  # look-alikes
+    ["ſap_x", "ｓａｐ_x", "s\u200bap_x", "𝐬𝐚𝐩_x", "ＨＣＩcertificate"],  # look-alikes
 )
 def test_an_alias_that_looks_like_saps_is_refused(repository: Repository, alias: str) -> None:
     [problem] = repository.problems_in(f"keyPairs:\n  {alias}: {CERTIFICATE}\n")

@@ -137,7 +137,7 @@ _VALUES = st.recursive(
 
 
 @given(st.dictionaries(_KEYS, _VALUES, min_size=1, max_size=4), st.booleans())
-def test_each_place_is_where_the_text_begins_and_values_survive(value: dict[str, object], flow: bool) -> None:  # noqa: FBT001
+def test_each_place_is_where_the_text_begins_and_values_survive(value: dict[str, object], flow: bool) -> None:
     # Quoted, so that the text itself is what is compared.
     text = yaml.safe_dump(value, default_style="'", allow_unicode=True, default_flow_style=flow, width=10_000)
     document = read(text)

@@ -61,7 +61,7 @@ def test_any_text_is_a_share_a_duration_or_an_error(text: str) -> None:
 
 
 @given(st.binary(min_size=32, max_size=32), st.sampled_from([":", " ", ""]), st.booleans())
-def test_a_pin_is_the_same_in_every_usual_spelling(digest: bytes, between: str, capitals: bool) -> None:  # noqa: FBT001
+def test_a_pin_is_the_same_in_every_usual_spelling(digest: bytes, between: str, capitals: bool) -> None:
     text = between.join(f"{byte:02x}" for byte in digest)
 
     assert normalised_pin(text.upper() if capitals else text) == digest.hex()

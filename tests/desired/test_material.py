@@ -141,7 +141,7 @@ def test_a_key_in_pem_is_opened_with_its_certificates(
     repository: Repository,
     with_password: SecretRef,
     form: PrivateFormat,
-    protected: bool,  # noqa: FBT001
+    protected: bool,
 ) -> None:
     content = pem_of(LEAF_KEY, form, PASSWORD if protected else None)
     brought = material(
@@ -177,7 +177,7 @@ def test_a_key_that_is_not_the_certificates_is_refused(repository: Repository) -
 def test_a_password_that_does_not_fit_the_key_is_refused_and_not_repeated(
     repository: Repository,
     monkeypatch: pytest.MonkeyPatch,
-    protected: bool,  # noqa: FBT001
+    protected: bool,
 ) -> None:
     monkeypatch.setenv("WRONG", "c4n4ry")
     content = pem_of(LEAF_KEY, password=PASSWORD if protected else None) + to_pem([LEAF])

@@ -250,7 +250,7 @@ def test_a_store_that_was_built_wrong_is_not_committed(spoil):
 
 def test_a_private_key_that_reads_back_differently_is_not_committed():
     store = MemoryKeystore(LIVE)
-    store.staged_private_key = lambda alias: Secret("another key")
+    store.staged_private_key = lambda _alias: Secret("another key")
     assert "read back" in refused(store, Operation(PutKeyPair("delta", (NEW,), Secret("key"))))
 
 

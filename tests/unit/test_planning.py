@@ -27,7 +27,7 @@ FROM_CA = certificate("CN=one", issuer="CN=ca")
 
 
 def plan(state, live, preview=None, now=NOW):
-    return plan_target(state, live, now, preview or (lambda writes: live))
+    return plan_target(state, live, now, preview or (lambda _writes: live))
 
 
 def steps(target):
