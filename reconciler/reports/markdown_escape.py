@@ -26,7 +26,11 @@ _EMOJI = re.compile(r":(?=[\w+-]+:)")
 _BLOCK = re.compile(r"^[-+= ]|^\d(?=\d{0,8}[.)])")
 # In a code span nothing has a meaning but the backtick that ends it and the bar that ends a table cell.
 _PLAIN_CODE = re.compile(r"[^`|\\ ](?:[^`|\\]*[^`|\\ ])?")
-_CODE_ENTITIES = str.maketrans({char: f"&#{ord(char)};" for char in "<>&|\\`*_[]~@#$:!"})
+_CODE_ENTITIES = str.maketrans(
+    {char: f"&#{ord(char)};" for char in "<>&|\\`*_[]~#$:!"}
+    # Mail addresses are looked for in the finished text, entities and all.
+    | {"@": f"&#64;{_NOTHING}"}
+)
 _LONGEST = 300
 
 
