@@ -7,7 +7,10 @@ really written.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
 
 _settings: dict[str, Any] = {"verbose": False, "log_format": "human", "logger": None}
 
@@ -48,7 +51,7 @@ def _make_logger() -> Any:
     return structlog.get_logger()
 
 
-def _on_one_line(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _on_one_line(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
     from reconciler.reports.printable import printable
 
     return {key: printable(value) if isinstance(value, str) else value for key, value in event.items()}

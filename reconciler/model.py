@@ -164,6 +164,8 @@ class Entry:
         created: When the store says it was made, in UTC.
         owner: The store's own statement of ownership (``SAP``, ``Tenant Administrator``), None for files.
         note: One sentence where something is unusual, else None.
+        key_digest: SHA-256 over the protected private key as the store carries it, None where there is no such thing.
+            Equal means that the very same protected key is there.
     """
 
     alias: str
@@ -175,6 +177,7 @@ class Entry:
     created: datetime | None = None
     owner: str | None = None
     note: str | None = None
+    key_digest: str | None = None
 
     @property
     def leaf(self) -> Certificate | None:
@@ -253,12 +256,53 @@ class RenewBefore:
 
 @dataclass(frozen=True, slots=True)
 class IssuerSpec:
-    """Who signs: the type of issuer, its name where it stands under `issuers:`, and its options as data."""
+    """Who signs: the type of issuer, its name where it stands under `issuers:`, and its options as data.
+
+    Attributes:
+        type: self-signed, local-ca, external, command, …
+        name: Under `issuers:`, None for an issuer that stands with its key pair.
+        options: What the type needs besides: paths, references to secrets, arguments.
+        certificates: The certificates of the authority where the file names them, its own first.
+        source: Where it is declared.
+    """
 
     type: str
     name: str | None = None
     options: Mapping[str, object] = field(default_factory=dict)
+    certificates: tuple[Certificate, ...] = ()
     source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """What a signing request asks for, so that one that is out can be told from one that is outdated."""
+
+    public_key_sha256: str
+    subject: tuple[tuple[str, str], ...]
+    subject_alt_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Correspondence:
+    """The letters to and from an outside CA, which live in the repository.
+
+    Attributes:
+        request_path: Where the signing request is written, absolute.
+        request_shown: How messages call it.
+        request: What the request that lies there asks for; None when there is none that can be read.
+        response_path: Where the answer is picked up, absolute.
+        response_shown: How messages call it.
+        response: The certificates of the answer in the order of the file; None when there is no answer.
+        response_problem: Why the answer cannot be read, None when it can.
+    """
+
+    request_path: str
+    request_shown: str
+    response_path: str
+    response_shown: str
+    request: RequestFacts | None = None
+    response: tuple[Certificate, ...] | None = None
+    response_problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +330,10 @@ class WantedKeyPair:
     renew_before: RenewBefore
     rekey: bool
     issuer: IssuerSpec
-    activation: str = "automatic"
+    activation: str = "automatic"  # automatic | approved
+    activate: str | None = None  # SHA-256 of the staged leaf that may take over
+    chain: tuple[Certificate, ...] = ()  # further certificates for its chain
+    correspondence: Correspondence | None = None  # with an issuer that answers later
     replace_key: str | None = None  # SHA-256 of a live leaf whose key may be thrown away
 
 
@@ -303,7 +350,44 @@ class WantedImport:
     replace_key: str | None = None  # SHA-256 of a live leaf whose key may be thrown away
 
 
-Wanted = WantedCertificate | WantedKeyPair | WantedImport
+@dataclass(frozen=True, slots=True)
+class WantedExisting:
+    """A key pair that is watched and never written."""
+
+    alias: str
+    source: Source
+    sha256: str | None
+    renew_before: RenewBefore
+
+
+Wanted = WantedCertificate | WantedKeyPair | WantedImport | WantedExisting
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """An alias that must not exist."""
+
+    alias: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """An entry that gets another alias, as long as the old one exists and the new one does not."""
+
+    old: str
+    new: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """A system that we connect to, and the key pair that it expects of us."""
+
+    name: str
+    address: str
+    source: Source
+    key_pair: str | None = None
 
 
 class Unmanaged(StrEnum):
@@ -372,6 +456,9 @@ class DesiredState:
     wanted: tuple[Wanted, ...] = ()
     protected: tuple[ProtectedPattern, ...] = ()
     unmanaged: Unmanaged = Unmanaged.REPORT
+    absent: tuple[Absent, ...] = ()
+    renamed: tuple[Renamed, ...] = ()
+    receivers: tuple[Receiver, ...] = ()
 
 
 # ---------------------------------------------------------------------------------------------- findings
@@ -422,11 +509,10 @@ class Finding:
     differences: tuple[Difference, ...] = ()
     wanted: Wanted | None = None
     live: Entry | None = None
-
-    @property
-    def source(self) -> Source | None:
-        """Where the file asks for it."""
-        return self.wanted.source if self.wanted else None
+    source: Source | None = None  # where the file asks for it
+    staged: Entry | None = None  # what waits under `<alias>.next`
+    chain: tuple[Certificate, ...] = ()  # the answer of the CA in order, or a chain that could be completed
+    renamed_from: Entry | None = None  # `live` still carries this old alias
 
 
 # --------------------------------------------------------------------------------------------------- plan
@@ -444,6 +530,25 @@ class Action(StrEnum):
     CREATE = "create"
     RENEW = "renew"
     REQUEST = "request"
+
+
+class Step(StrEnum):
+    """What apply does for a change: decided by the plan, carried out by `applying` without a second thought."""
+
+    CREATE_STORE = "create-store"
+    PUT = "put"  # what the repository holds, under the alias
+    GENERATE = "generate"  # a new key under the alias
+    REISSUE = "reissue"  # a new certificate over the same key
+    STAGE = "stage"  # a renewed key pair under `<alias>.next`
+    ANSWER = "answer"  # the signing response onto the alias
+    ANSWER_STAGED = "answer-staged"  # the signing response onto `<alias>.next`, where it waits for approval
+    ANSWER_TAKE_OVER = "answer-take-over"  # the signing response onto `<alias>.next`, which takes the alias over
+    TAKE_OVER = "take-over"  # `<alias>.next` takes the alias over
+    COMPLETE_CHAIN = "complete-chain"  # the missing certificates onto the same leaf and key
+    REQUEST = "request"  # the signing request into the repository
+    RESPELL = "respell"  # the same entry under the spelling that Java finds
+    RENAME = "rename"
+    REMOVE = "remove"
 
 
 @dataclass(frozen=True, slots=True)
@@ -471,7 +576,13 @@ class Change:
     wanted: Wanted | None = None
     before: Entry | None = None
     affects: tuple[Affect, ...] = ()
-    certificate_change: str | None = None  # same-key-renewed, re-keyed, other-issuer, names-changed, weaker
+    step: Step = Step.PUT
+    staged: Entry | None = None  # the live entry under `<alias>.next` that it was planned against
+    chain: tuple[Certificate, ...] = ()  # the chain that is put in place, where it is known
+    new_alias: str | None = None  # of a rename
+    certificate_change: str | None = None  # same-key-renewed, re-keyed, other-issuer, names-changed
+    warnings: tuple[str, ...] = ()  # how the new certificate is weaker than the old one
+    receivers: tuple[str, ...] = ()  # who has to know of it
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from reconciler.errors import MaterialError, ReconcileError
+from reconciler.errors import IssuerError, MaterialError, ReconcileError
+from reconciler.model import RequestFacts
 from reconciler.secret import Secret
 
 if TYPE_CHECKING:
@@ -430,6 +431,78 @@ def signing_request(private_key: Secret, wanted: WantedKeyPair) -> bytes:
     for extension, critical in requested_extensions(wanted):
         builder = builder.add_extension(extension, critical)
     return builder.sign(key, signature_hash(key)).public_bytes(serialization.Encoding.DER)
+
+
+def sign_request(
+    signing_request: bytes, wanted: WantedKeyPair, authority: Certificate, private_key: Secret, now: datetime
+) -> Certificate:
+    """A certificate over the key of a PKCS#10 request, with what is declared in `wanted`, signed by an authority.
+
+    What the request itself asks for is not looked at beyond its key: the desired state decides.
+
+    Raises:
+        IssuerError: the request is not signed with its key, or the private key is not that of the authority.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+
+    request = x509.load_der_x509_csr(signing_request)
+    if not request.is_signature_valid:
+        raise IssuerError("the signing request is not signed with the key that it carries")
+    if not key_fits(private_key, authority):
+        raise IssuerError(f"the private key does not belong to the CA certificate {authority.subject}")
+    ca = x509.load_der_x509_certificate(authority.der)
+    signer = _signing_key(private_key)
+    start = now.replace(microsecond=0)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject_name(wanted.subject))
+        .issuer_name(ca.subject)
+        .public_key(request.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + wanted.validity)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(request.public_key()), critical=False)
+        .add_extension(_authority_key_identifier(ca), critical=False)
+    )
+    for extension, critical in requested_extensions(wanted):
+        builder = builder.add_extension(extension, critical)
+    signed = builder.sign(signer, signature_hash(signer))
+    return certificate(signed.public_bytes(serialization.Encoding.DER))
+
+
+def _authority_key_identifier(ca: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    from cryptography import x509
+
+    try:
+        identifier = ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        # Without one RFC 5280 leaves the method to the issuer; what builds chains compares what is there.
+        key: Any = ca.public_key()
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(key)
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
+
+
+def request_facts(data: bytes) -> RequestFacts | None:
+    """What a PKCS#10 request in PEM or DER asks for; None when it is not one."""
+    from cryptography import x509
+
+    try:
+        load = x509.load_pem_x509_csr if b"-----BEGIN" in data else x509.load_der_x509_csr
+        request = load(data)
+        names = [
+            name
+            for extension in request.extensions
+            if isinstance(extension.value, x509.SubjectAlternativeName)
+            for name in extension.value
+        ]
+        return RequestFacts(
+            sha256(_spki(request.public_key())).hexdigest(),
+            tuple((_attribute_name(one), str(one.value)) for one in request.subject),
+            tuple(_general_name(name) for name in names),
+        )
+    except Exception:  # noqa: BLE001  # whatever lies there: it is not a request
+        return None
 
 
 def subject_name(attributes: Sequence[tuple[str, str]]) -> x509.Name:

@@ -83,7 +83,7 @@ def _text(entry: Entry, protected: str | None) -> Iterator[str]:
 
 
 def _certificate(one: Certificate) -> Iterator[str]:
-    from reconciler.compare import key_text
+    from reconciler.words import key_text
     from reconciler.reports.printable import printable
 
     if one.problem:

@@ -214,6 +214,7 @@ class JavaView:
             stored_alias=claim.alias,
             created=None if claim.kind is EntryKind.TRUSTED_CERTIFICATE else _created(bag.key_id),
             note=_NO_CERTIFICATE if is_key_pair and leaf is None else None,
+            key_digest=sha256(bag.value).hexdigest() if is_key_pair else None,
         )
 
     def parts(self) -> tuple[Part, ...]:

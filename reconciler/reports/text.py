@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.compare import is_difference, key_text, subject_text
+from reconciler.compare import is_difference
 from reconciler.model import (
     Action,
     Expiry,
@@ -17,6 +17,8 @@ from reconciler.model import (
 )
 from reconciler.reports.document import duration_text, summary
 from reconciler.reports.printable import Palette, printable
+
+from reconciler.words import key_text, subject_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,6 +101,10 @@ def _change(change: Change, paint: Palette) -> Iterator[str]:
         yield f"{indent}{line}"
     place = f"{change.source.file}:{change.source.line}" if change.source else ""
     yield f"{indent}{paint.quiet(f'{_why(change)}  {printable(place)}'.rstrip())}"
+    for warning in change.warnings:
+        yield f"{indent}{paint.careful('weaker')} {printable(warning)}"
+    if change.receivers:
+        yield f"{indent}{paint.careful('receivers')} that know this certificate: {printable(', '.join(change.receivers))}"
     for affect in change.affects:
         shown = f"chain of {len(affect.chain_before)} -> {len(affect.chain_after)} certificates"
         yield f"{indent}{paint.careful('affects')} {printable(affect.alias)}: Java will show a {shown}"
@@ -119,13 +125,16 @@ def _what(change: Change) -> list[str]:
             facts = f"{key_text(new.key_algorithm, new.key_size, new.curve)}, valid until {_day(new.not_after)}"
             chain = f"chain of {len(wanted.chain)}, from {printable(wanted.origin)}"
             return [_name(new), f"{facts}, {chain}", *_instead(change)]
+        case WantedKeyPair() if change.chain or change.staged:
+            new = (change.chain or (change.staged.chain if change.staged else ()))[0]
+            return [_name(new), printable(change.message), *_instead(change)]
         case WantedKeyPair() as wanted:
             key = key_text(wanted.key.algorithm, wanted.key.size, wanted.key.curve)
             names = f", {printable(', '.join(wanted.subject_alt_names))}" if wanted.subject_alt_names else ""
             issuer = printable(wanted.issuer.name or wanted.issuer.type)
             facts = f"{key}, {issuer}, valid {duration_text(wanted.validity)}{names}"
             return [printable(subject_text(wanted.subject[::-1])), facts, *_instead(change)]
-        case None:
+        case _:
             return [printable(change.message)]
 
 
