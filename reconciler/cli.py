@@ -1,22 +1,20 @@
-"""The command table, and the one place where an error becomes a message and an exit code."""
+"""The command table, and the one place where an error becomes an exit code."""
 
 from __future__ import annotations
 
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler import __version__
-from reconciler.errors import DesiredStateError, PlanRefusedError, ReconcileError
-from reconciler.reports.printable import Palette, printable
+from reconciler.errors import ReconcileError
+from reconciler.terminal import print_error, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from reconciler.errors import Problem
+    from collections.abc import Sequence
 
 ERROR = 1
 INTERRUPTED = 130
@@ -126,10 +124,10 @@ def run(arguments: Sequence[str]) -> int:
         _print_usage(error)
         return ERROR
     except click.ClickException as error:
-        _say(error.format_message())
+        say(error.format_message())
         return ERROR
     except (click.Abort, KeyboardInterrupt):
-        _say("interrupted; nothing was left half-written")
+        say("interrupted; nothing was left half-written")
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output went away (`| head`): nothing to say, and nobody to say it to.
@@ -142,39 +140,8 @@ def run(arguments: Sequence[str]) -> int:
         return _unexpected(error)
 
 
-def print_error(error: ReconcileError) -> None:
-    """An error on standard error: what, where, and what to do, once for each problem."""
-    match error:
-        case DesiredStateError() | PlanRefusedError():
-            for problem in error.problems:
-                _print_problem(problem)
-            if len(error.problems) > 1:
-                _say(f"{len(error.problems)} problems; nothing was done")
-        case _:
-            _say(error.message, where=error.where, hint=error.hint)
-
-
-def _print_problem(problem: Problem) -> None:
-    where = str(problem.source) if problem.source else None
-    _say(problem.message, where=where, hint=problem.hint, word="refused" if problem.refusal else "error")
-
-
-def _say(message: str, *, where: str | None = None, hint: str | None = None, word: str = "error") -> None:
-    paint = Palette(colour=wants_colour(sys.stderr))
-    place = f"{printable(where)}: " if where else ""
-    lines = [f"{place}{paint.bad(word)}: {printable(message)}"]
-    lines += [f"  {paint.quiet('hint:')} {line}" for line in _lines(hint)]
-    for line in lines:
-        click.echo(line, err=True, color=True)
-
-
-def _lines(hint: str | None) -> Iterator[str]:
-    for line in (hint or "").splitlines():
-        yield printable(line)
-
-
 def _print_usage(error: click.UsageError) -> None:
-    _say(error.format_message())
+    say(error.format_message())
     if error.ctx is not None:
         click.echo(f"  see: {error.ctx.command_path} --help", err=True)
 
@@ -185,15 +152,8 @@ def _unexpected(error: Exception) -> int:
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
     place = f"{os.path.basename(frame.tb_frame.f_code.co_filename)}:{frame.tb_lineno}" if frame else "?"  # noqa: PTH119
-    _say(
+    say(
         f"unexpected {type(error).__name__} at {place}: this is a defect of reconcile, not of your files",
         hint="please report it with the command and this line",
     )
     return ERROR
-
-
-def wants_colour(stream: Any) -> bool:
-    """Whether a stream gets colour: a terminal, and neither NO_COLOR nor CI nor TERM=dumb says otherwise."""
-    if os.environ.get("NO_COLOR") or os.environ.get("CI") or os.environ.get("TERM") == "dumb":
-        return False
-    return bool(stream.isatty())

@@ -226,15 +226,16 @@ def _assigned(text: str) -> str:
 
 def _cautions(name: str) -> Iterator[Caution]:
     first, _, rest = name.partition(".")
-    if "*" in rest or ("*" in first and first != "*"):
+    if "*" in rest:
         yield Caution(
-            "unusual-wildcard",
-            f"{name}: Java accepts a wildcard that is not the whole first label, browsers and most others do not",
+            "unusual-wildcard", f"{name}: Java 17 accepts a wildcard behind the first label, Java 25 does not"
         )
+    elif "*" in first and first != "*":
+        yield Caution("unusual-wildcard", f"{name}: Java accepts a wildcard within a label, browsers do not")
     elif first == "*" and "." not in rest:
         yield Caution(
             "broad-wildcard",
-            f"{name} covers a whole top-level domain: others refuse it, and so does Java under roots that ship with it",
+            f"{name} covers a whole top-level domain: others refuse that, Java does under roots that ship with it",
         )
 
 

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Mapping, MutableMapping
 
 _settings: dict[str, Any] = {"verbose": False, "log_format": "human", "logger": None}
 
@@ -32,7 +32,7 @@ def log(event: str, **fields: object) -> None:
 def _make_logger() -> Any:
     import structlog
 
-    from reconciler.cli import wants_colour
+    from reconciler.terminal import wants_colour
 
     render: Any
     if _settings["log_format"] == "json":
@@ -51,7 +51,7 @@ def _make_logger() -> Any:
     return structlog.get_logger()
 
 
-def _on_one_line(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
+def _on_one_line(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     from reconciler.reports.printable import printable
 
     return {key: printable(value) if isinstance(value, str) else value for key, value in event.items()}

@@ -38,6 +38,7 @@ NO_ANCHOR = f"{_NOT_VALID}Path does not chain with any of the trust anchors"
 
 # jdk.certpath.disabledAlgorithms of JDK 17 and later.
 _SMALLEST_KEYS = {"RSA": 1024, "DSA": 1024, "EC": 224}
+_CURVES = frozenset({"1.2.840.10045.3.1.7", "1.3.132.0.34", "1.3.132.0.35"})
 _BROKEN_SIGNATURES = {
     "1.2.840.113549.1.1.2": "MD2withRSA",
     "1.2.840.113549.1.1.4": "MD5withRSA",
@@ -222,7 +223,7 @@ class Judgement:
                 above.append(link.facts.name_constraints)
             if not searched:
                 self._require_valid_now(link)
-            if not self._work.is_signed_by(link, issuer):
+            if not _can_verify(issuer) or not self._work.is_signed_by(link, issuer):
                 raise Refused("signature", f"{_NOT_VALID}signature check failed", link)
             if link.facts.critical - _UNDERSTOOD:
                 raise Refused("critical-extension", f"{_NOT_VALID}unrecognized critical extension(s)", link)
@@ -352,14 +353,25 @@ def _require_strong_algorithms(link: Link, issuer: Link) -> None:
     usage = link.facts.key_usage
     if usage is not None and not usage & frozenset(range(7)):
         raise Refused("key-usage", f"{_NOT_VALID}incorrect KeyUsage extension bits", link)
-    for one in (link, issuer):
-        smallest = _SMALLEST_KEYS.get(one.facts.key_algorithm, 0)
-        if one.facts.key_bits is not None and one.facts.key_bits < smallest:
-            words = (
-                f"Algorithm constraints check failed on keysize limits: {one.facts.key_algorithm} "
-                f"{one.facts.key_bits} bit key used with certificate: {java_name(link.certificate)}"
-            )
-            raise Refused("weak-algorithm", _NOT_VALID + words, one)
+    if _is_small(link):
+        words = (
+            f"Algorithm constraints check failed on keysize limits: {link.facts.key_algorithm} "
+            f"{link.facts.key_bits} bit key used with certificate: {java_name(link.certificate)}"
+        )
+        raise Refused("weak-algorithm", _NOT_VALID + words, link)
+    if _is_small(issuer):
+        words = f"Algorithm constraints check failed on signature algorithm: {link.certificate.signature_algorithm}"
+        raise Refused("weak-algorithm", _NOT_VALID + words, issuer)
+
+
+def _is_small(link: Link) -> bool:
+    bits = link.facts.key_bits
+    return bits is not None and bits < _SMALLEST_KEYS.get(link.facts.key_algorithm, 0)
+
+
+def _can_verify(issuer: Link) -> bool:
+    """Since JDK 16 only three curves are left (JDK-8235540)."""
+    return issuer.facts.curve is None or issuer.facts.curve in _CURVES
 
 
 def _require_ca(link: Link, room: int, *, is_top: bool) -> int:

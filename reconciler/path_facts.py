@@ -86,6 +86,7 @@ class PathFacts:
         subject: In the canonical form in which Java compares names, like `issuer`.
         common_name: The most specific one (the last of the certificate), as text.
         key: SHA-256 over the SubjectPublicKeyInfo.
+        curve: The dotted OID of the curve of an EC key.
         is_ca: basicConstraints with cA, in a version 3 certificate.
         path_length: None where it is not limited.
         key_usage: Bit numbers; None when absent.
@@ -104,6 +105,7 @@ class PathFacts:
     key: str
     key_algorithm: str
     key_bits: int | None
+    curve: str | None
     signature_algorithm: str
     critical: frozenset[str]
     is_ca: bool = False
@@ -117,6 +119,7 @@ class PathFacts:
     authority_key_identifier: bytes | None = None
     authority_serial: int | None = None
     netscape_type: frozenset[int] | None = None
+    has_policy_constraints: bool = False
 
     @property
     def is_self_issued(self) -> bool:
@@ -151,7 +154,7 @@ def _facts(certificate: bytes) -> PathFacts:
     attributes = _attributes(subject)
     is_ca, path_length = extensions.read(BASIC_CONSTRAINTS, _basic_constraints) or (False, None)
     authority_key, authority_serial = extensions.read(AUTHORITY_KEY_IDENTIFIER, _authority) or (None, None)
-    key_algorithm, key_bits = _public_key(key)
+    key_algorithm, key_bits, curve = _public_key(key)
     return PathFacts(
         version=version,
         serial=serial.integer(),
@@ -164,6 +167,7 @@ def _facts(certificate: bytes) -> PathFacts:
         key=sha256(key.raw).hexdigest(),
         key_algorithm=key_algorithm,
         key_bits=key_bits,
+        curve=curve,
         signature_algorithm=algorithm.children(8)[0].oid(),
         critical=extensions.critical,
         is_ca=is_ca,
@@ -177,6 +181,7 @@ def _facts(certificate: bytes) -> PathFacts:
         authority_key_identifier=authority_key,
         authority_serial=authority_serial,
         netscape_type=extensions.read(NETSCAPE_CERT_TYPE, _bits),
+        has_policy_constraints=extensions.value(POLICY_CONSTRAINTS) is not None,
     )
 
 
@@ -318,17 +323,20 @@ def _name_constraints(element: der.Element) -> NameConstraints:
 # ----------------------------------------------------------------------------------------- keys and dates
 
 
-def _public_key(element: der.Element) -> tuple[str, int | None]:
+def _public_key(element: der.Element) -> tuple[str, int | None, str | None]:
+    """Algorithm, size in bits, curve."""
     algorithm, key = element.children(2)
     oid, *parameters = algorithm.children(2)
     name = oid.oid()
     if name in _RSA_KEYS:
-        return _RSA_KEYS[name], _modulus_bits(key)
+        return _RSA_KEYS[name], _modulus_bits(key), None
     if name == _EC_KEY:
-        return "EC", _curve_bits(parameters)
+        curve = _curve(parameters)
+        return "EC", _CURVE_BITS.get(curve), curve
     if name == _DSA_KEY:
-        return "DSA", parameters[0].children(3)[0].integer().bit_length() if parameters else None
-    return _EDWARDS_KEYS.get(name, (name, None))
+        prime = parameters[0].children(3)[0].integer() if parameters else None
+        return "DSA", None if prime is None else prime.bit_length(), None
+    return (*_EDWARDS_KEYS.get(name, (name, None)), None)
 
 
 def _modulus_bits(key: der.Element) -> int:
@@ -341,10 +349,10 @@ def _modulus_bits(key: der.Element) -> int:
         ) from None
 
 
-def _curve_bits(parameters: list[der.Element]) -> int | None:
+def _curve(parameters: list[der.Element]) -> str:
     if not parameters or parameters[0].tag != der.OBJECT_IDENTIFIER:
         raise UnreadableCertificateError("java.io.IOException: Only named ECParameters supported")
-    return _CURVE_BITS.get(parameters[0].oid())
+    return parameters[0].oid()
 
 
 _TIME = re.compile(rb"(\d\d|\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?(?:[.,](\d{1,9}))?(?:Z|([+-])(\d\d)(\d\d))")

@@ -42,6 +42,7 @@ Anchor = tuple[str, "Certificate"]
 
 OK = "ok"
 
+_EMPTY = "java.security.InvalidAlgorithmParameterException: the trustAnchors parameter must be non-empty"
 # How many entries are tried for `anchors`, the list of all that could anchor.
 MAX_TRIED_ANCHORS = 64
 # How often the end of the trust is moved on because another path takes over.
@@ -234,6 +235,7 @@ class _Evaluation:
         yield from _cautions_about_order(self._chain)
         yield from _cautions_about_strength(signed)
         yield from _cautions_about_names(signed)
+        yield from _cautions_about_policies(signed)
         yield from _cautions_about_distrust(path)
 
     # ------------------------------------------------------------------------------------ not trusted
@@ -241,11 +243,12 @@ class _Evaluation:
     def _explained(self, refused: Refused) -> TrustVerdict:
         if refused.reason not in {"no-path", "no-anchor", "signature"}:
             return _refusal(refused)
+        words = refused.java_message if self._store.links else _EMPTY
         try:
             found = self._hindrance() or self._gap()
         except TooMuchWorkError:
-            return _refusal(Refused("too-complex", refused.java_message))
-        return _refusal(Refused(found.reason, refused.java_message, found.link))
+            return _refusal(Refused("too-complex", words))
+        return _refusal(Refused(found.reason, words, found.link))
 
     def _hindrance(self) -> Refused | None:
         """What is wrong with the path that names and signatures alone would give."""
@@ -324,6 +327,14 @@ def _cautions_about_names(signed: Sequence[Link]) -> Iterator[Caution]:
             "excluded-wildcard",
             "a wildcard of the certificate covers a host that its CA may not name; Java refuses that from the security "
             "updates of 2026 on",
+        )
+
+
+def _cautions_about_policies(signed: Sequence[Link]) -> Iterator[Caution]:
+    if any(link.facts.has_policy_constraints for link in signed):
+        yield Caution(
+            "policies-not-checked",
+            "a certificate of the chain constrains certificate policies; Java checks them, this verdict does not",
         )
 
 

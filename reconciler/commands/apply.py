@@ -97,9 +97,9 @@ def _confirm(planned: Sequence[TargetPlan], *, yes: bool) -> None:
 
 def _apply(target: TargetReport) -> TargetReport:
     """Apply one target; an error stays with it, so that the other targets go on."""
-    from reconciler.cli import print_error
     from reconciler.commands.targets import failure_of
     from reconciler.errors import ReconcileError
+    from reconciler.terminal import print_error
 
     if target.plan is None or not target.plan.changes:
         return target

@@ -144,8 +144,8 @@ def _rendered(result: ConnectResult, saved: tuple[SavedCertificate, ...], format
         from reconciler.reports.connect_document import connect_document
 
         return json.dumps(connect_document(result, saved), indent=2, ensure_ascii=False) + "\n"
-    from reconciler.cli import wants_colour
     from reconciler.reports.connect_text import render_connect
+    from reconciler.terminal import wants_colour
     from reconciler.tls.saving import trusted_roots_lines
 
     lines = trusted_roots_lines(saved) if saved else ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from reconciler.cli import wants_colour
 from reconciler.reports.table import render
+from reconciler.terminal import wants_colour
 
 if TYPE_CHECKING:
     from reconciler.model import Report

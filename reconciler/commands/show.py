@@ -102,7 +102,7 @@ def _certificate(one: Certificate) -> Iterator[str]:
     )
     for name, value in facts:
         if value:
-            yield f"    {name:<11}{printable(value)}"
+            yield f"    {name:<12}{printable(value)}"
 
 
 def colons(sha256: str) -> str:

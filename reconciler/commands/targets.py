@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler import __version__
-from reconciler.cli import print_error
 from reconciler.errors import DesiredStateError, PlanRefusedError, ReconcileError
 from reconciler.logs import log
 from reconciler.model import DesiredState, Failure, KeystoreTarget, Report, Source, TargetReport
 from reconciler.secret import Secret
+from reconciler.terminal import print_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,12 +22,12 @@ def command(states: tuple[str, ...], format_name: str) -> int:
       reconcile validate keystore.yaml
       reconcile validate keystore.yaml --format json
     """
-    from reconciler.cli import print_error
     from reconciler.commands.output import write
     from reconciler.desired import load_states
     from reconciler.errors import DesiredStateError
     from reconciler.reports.markdown import escaped, table
     from reconciler.reports.printable import printable
+    from reconciler.terminal import print_error
 
     try:
         loaded = load_states(states)

@@ -363,7 +363,8 @@ def _character_at(text: str, place: Place) -> str:
     return line[place[1] - 1 : place[1]]
 
 
-_SENSITIVE = re.compile("pass|secret|token|credential|servicekey", re.IGNORECASE)
+# Misspelt too: what stands under `pasword` is a password all the same.
+_SENSITIVE = re.compile("pas|pwd|psw|secret|token|credential|servicekey", re.IGNORECASE)
 
 
 def may_hold_secret(path: Iterable[str | int | None]) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from reconciler.desired.document import quoted
 from reconciler.desired.paths import read_file
 from reconciler.errors import KeystoreUnreadableError, MaterialError
-from reconciler.model import EntryKind
+from reconciler.model import EntryKind, StoreType
 from reconciler.ownership import alias_key
 from reconciler.secret import Secret
 from reconciler.x509 import load_certificates
@@ -21,8 +21,9 @@ from reconciler.x509 import load_certificates
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from reconciler.keystores.pkcs12 import HiddenKey, Pkcs12Container
     from reconciler.keystores.protocol import Container
-    from reconciler.model import Certificate, Entry, SecretRef
+    from reconciler.model import Certificate, SecretRef
 
 # A tenant's whole keystore has at most 6 MB.
 MAX_BYTES = 20_000_000
@@ -83,7 +84,7 @@ def chain_of(material: KeyPairFile) -> tuple[Certificate, ...]:
     content = read_file(material.path, material.shown, MAX_BYTES)
     if not _is_keystore(content, material):
         return _chain_of_plain(content, material)
-    return _entry(_container(content, material), material).chain
+    return _chain_in_keystore(content, material)
 
 
 def open_key(material: object) -> tuple[Secret, tuple[Certificate, ...]]:
@@ -125,12 +126,87 @@ def _is_keystore(content: bytes, material: KeyPairFile) -> bool:
 # --------------------------------------------------------------------------------------------- keystore files
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A key pair in a keystore file; `hidden` is what PKCS#12 knows of one that Java does not show."""
+
+    alias: str
+    chain: tuple[Certificate, ...]
+    hidden: HiddenKey | None = None
+
+
+def _chain_in_keystore(content: bytes, material: KeyPairFile) -> tuple[Certificate, ...]:
+    container = _container(content, material)
+    found = _choose(_found_in(container), material)
+    return found.chain or _open(container, found, material)[1]
+
+
+def _from_keystore(content: bytes, material: KeyPairFile) -> tuple[Secret, tuple[Certificate, ...]]:
+    container = _container(content, material)
+    return _open(container, _choose(_found_in(container), material), material)
+
+
+def _open(container: Container, found: _Found, material: KeyPairFile) -> tuple[Secret, tuple[Certificate, ...]]:
+    password = _secret(material.key_password or material.password) or Secret(b"")
+    with _as_material(material):
+        if found.hidden is None:
+            return container.private_key(found.alias, password), found.chain
+        private_key, chain = _pkcs12(container).open_hidden(found.hidden, password)
+    if not chain:
+        raise MaterialError(f"{material.shown} holds no certificate of its private key {quoted(found.alias)}")
+    return private_key, chain
+
+
 def _container(content: bytes, material: KeyPairFile) -> Container:
+    """The keystore; one without a declared password may have the empty one, or none."""
     from reconciler.keystores.formats import parse_container
 
     password = _secret(material.password)
     with _as_material(material):
-        return parse_container(content, password, origin=material.shown)
+        try:
+            return parse_container(content, password, origin=material.shown)
+        except KeystoreUnreadableError as error:
+            if password is not None:
+                raise
+            try:
+                return parse_container(content, Secret(b""), origin=material.shown)
+            except KeystoreUnreadableError:
+                raise KeystoreUnreadableError(error.message, where=error.where, hint=_NAME_IT) from None
+
+
+_NAME_IT = "name its password with `password`"
+
+
+def _found_in(container: Container) -> list[_Found]:
+    pairs = [one for one in container.snapshot().entries if one.kind is EntryKind.KEY_PAIR]
+    if pairs or container.type is not StoreType.PKCS12:
+        return [_Found(one.alias, one.chain) for one in pairs]
+    return [_Found(key.name, key.chain, key) for key in _pkcs12(container).hidden_keys()]
+
+
+def _pkcs12(container: Container) -> Pkcs12Container:
+    from reconciler.keystores.pkcs12 import Pkcs12Container
+
+    if not isinstance(container, Pkcs12Container):
+        raise TypeError(f"not PKCS#12: {type(container).__name__}")
+    return container
+
+
+def _choose(found: list[_Found], material: KeyPairFile) -> _Found:
+    names = ", ".join(quoted(alias) for alias in sorted(one.alias for one in found))
+    if not found:
+        raise MaterialError(
+            f"{material.shown} holds no key pair", hint="a certificate alone belongs under trustedRoots"
+        )
+    if material.alias is not None:
+        # Bouncy Castle tells `A` from `a`; everywhere else case does not count.
+        same = [one for one in found if alias_key(one.alias) == alias_key(material.alias)]
+        found = [one for one in same if one.alias == material.alias] or same
+    if len(found) == 1:
+        return found[0]
+    if material.alias is not None:
+        raise MaterialError(f"{material.shown} has no key pair called {quoted(material.alias)}; it has {names}")
+    raise MaterialError(f"{material.shown} holds several key pairs: {names}", hint="choose one with `alias`")
 
 
 @contextmanager
@@ -141,37 +217,6 @@ def _as_material(material: KeyPairFile) -> Iterator[None]:
     except KeystoreUnreadableError as error:
         place = error.where or material.shown
         raise MaterialError(f"{place}: {error.message}", hint=error.hint) from None
-
-
-def _entry(container: Container, material: KeyPairFile) -> Entry:
-    pairs = [entry for entry in container.snapshot().entries if entry.kind is EntryKind.KEY_PAIR]
-    names = ", ".join(quoted(entry.alias) for entry in pairs)
-    if material.alias is not None:
-        key = alias_key(material.alias)
-        pairs = [one for one in pairs if one.alias == material.alias] or [
-            one for one in pairs if alias_key(one.alias) == key
-        ]
-        if not pairs:
-            has = f"it has {names}" if names else "it has none at all"
-            raise MaterialError(f"{material.shown} has no key pair called {quoted(material.alias)}; {has}")
-    if not pairs:
-        raise MaterialError(f"{material.shown} holds no key pair", hint=_why_no_key_pair(container))
-    if len(pairs) > 1:
-        raise MaterialError(f"{material.shown} holds several key pairs: {names}", hint="choose one with `alias`")
-    return pairs[0]
-
-
-def _why_no_key_pair(container: Container) -> str | None:
-    hidden = container.snapshot().hidden
-    return f"there is something that Java does not show: {hidden[0].what}" if hidden else None
-
-
-def _from_keystore(content: bytes, material: KeyPairFile) -> tuple[Secret, tuple[Certificate, ...]]:
-    container = _container(content, material)
-    entry = _entry(container, material)
-    password = _secret(material.key_password or material.password) or Secret(b"")
-    with _as_material(material):
-        return container.private_key(entry.alias, password), entry.chain
 
 
 def _secret(ref: SecretRef | None) -> Secret | None:

@@ -45,7 +45,7 @@ def read_secret(ref: SecretRef, environment: Mapping[str, str] | None = None) ->
         environment: The variables; those of the process when None.
 
     Raises:
-        MaterialError: it is missing, empty, too long, or a command that must not run or failed.
+        MaterialError: it is missing, empty (unless it is a file), too long, or a command that must not run or failed.
     """
     variables = os.environ if environment is None else environment
     match ref.kind, ref.value:
@@ -127,10 +127,12 @@ def _checked(content: bytes, ref: SecretRef) -> bytes:
         raise MaterialError(f"{described(ref)} gives more than {MAX_BYTES} bytes", where=str(ref.source))
     if content.endswith(b"\n"):
         content = content[: -2 if content.endswith(b"\r\n") else -1]
-    if not content:
+    # An empty file is somebody's decision; an empty variable is what CI hands out for a secret that does not exist.
+    if not content and ref.kind != "file":
         raise MaterialError(
             f"{described(ref)} is empty",
             where=str(ref.source),
-            hint="CI hands out an empty value for a secret that does not exist or is kept from this job",
+            hint="CI hands out an empty value for a secret that does not exist or is kept from this job; "
+            "a password that really is the empty one is named as an empty file: {file: PATH}",
         )
     return content

@@ -116,6 +116,17 @@ class JavaView:
                 return table[attribute]
         return None
 
+    @property
+    def has_implied_key_id(self) -> bool:
+        """Whether there is a key that Java gives a localKeyID because it is the first and has none."""
+        claims = (*self.covered, *self.shown.values())
+        return any(one.kind is EntryKind.KEY_PAIR and self.bags[one.position].key_id is None for one in claims)
+
+    def bags_of(self, claim: Claim) -> tuple[bytes, ...]:
+        """Every byte that the file carries for an entry: its own bag, and its leaf's."""
+        own, leaf = self.bags[claim.position].raw, self.leaf(claim)
+        return (own,) if leaf is None else (own, self.bags[leaf].raw)
+
     @cached_property
     def _candidates_by_attribute(self) -> tuple[dict[object, int], dict[object, int], dict[object, int]]:
         """The first with a localKeyID and a name, the last with a localKeyID, the last with a name: Java's order."""
@@ -203,18 +214,17 @@ class JavaView:
         return tuple([self._entry(claim) for claim in self.shown.values()])
 
     def _entry(self, claim: Claim) -> Entry:
-        bag, leaf = self.bags[claim.position], self.leaf(claim)
-        is_key_pair = claim.kind is EntryKind.KEY_PAIR
-        carried = bag.raw if leaf is None else bag.raw + self.bags[leaf].raw
+        carried = self.bags_of(claim)
+        is_trusted, is_key_pair = claim.kind is EntryKind.TRUSTED_CERTIFICATE, claim.kind is EntryKind.KEY_PAIR
         return Entry(
             alias=claim.key,
             kind=claim.kind,
             chain=tuple([self.certificate(position) for position in self.chain(claim)]),
-            digest=sha256(carried).hexdigest(),
+            digest=sha256(b"".join(carried)).hexdigest(),
             stored_alias=claim.alias,
-            created=None if claim.kind is EntryKind.TRUSTED_CERTIFICATE else _created(bag.key_id),
-            note=_NO_CERTIFICATE if is_key_pair and leaf is None else None,
-            key_digest=sha256(bag.value).hexdigest() if is_key_pair else None,
+            created=None if is_trusted else _created(claim.key_id),
+            note=_NO_CERTIFICATE if is_key_pair and len(carried) == 1 else None,
+            key_digest=sha256(self.bags[claim.position].value).hexdigest() if is_key_pair else None,
         )
 
     def parts(self) -> tuple[Part, ...]:

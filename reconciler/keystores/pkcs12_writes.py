@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 # Stands for the protected key in a preview, which is never written.
 _PLACEHOLDER = b"\x30\x00"
+_HINT = (
+    "entries without a name or localKeyID, or several with the same, are in the way; copy the keystore with "
+    "keytool -importkeystore, which gives each its own, and use the copy"
+)
 
 
 class _Place(NamedTuple):
@@ -91,6 +95,8 @@ class Draft:
         self._slots: list[list[tuple[Bag, ...]]] = [[(bag,) for bag in safe.bags] for safe in safes]
         self._kinds = [{bag.kind for bag in safe.bags} for safe in safes]
         self._changed: set[int] = set()
+        self._before = view
+        self._written: set[str] = set()  # the aliases that the writes name
         self._holders = _holders(view, places)
         self._unnamed = {places[claim.position] for claim in (*view.covered, *view.shown.values()) if claim.unnamed}
         self._leaf_uses = Counter(leaf for holder in self._holders.values() for leaf in holder.leaves)
@@ -109,6 +115,7 @@ class Draft:
             ReconcileError: it does not fit what is there.
             RefusedError: it would change what it does not name.
         """
+        self._written.add(alias_key(write.alias))
         match write:
             case PutCertificate():
                 self._put_certificate(write)
@@ -132,6 +139,7 @@ class Draft:
         if self._loose:
             safes, view = self._without_orphans(safes, view)
         self._check_expected(view)
+        self._check_others(view)
         return safes
 
     # ------------------------------------------------------------------------------------------- the writes
@@ -179,8 +187,7 @@ class Draft:
         self._refuse_renumbering(holder.places, f"removing {write.alias!r}")
         self._loosen(holder.chain if holder.kind is EntryKind.KEY_PAIR else ())
         self._retire(holder.leaves)
-        for place in holder.places:
-            self._set(place, ())
+        self._empty(holder.places)
         del self._holders[alias_key(write.alias)]
         self._expected.pop(alias_key(write.alias), None)
 
@@ -199,6 +206,7 @@ class Draft:
         self._unnamed.difference_update(holder.places)
         del self._holders[old]
         self._holders[new] = holder._replace(alias=name, unnamed=False)
+        self._written.add(new)
         self._expected.pop(old, None)
         self._expected[new] = (holder.kind, holder.chain[0] if holder.chain else None)
 
@@ -307,10 +315,14 @@ class Draft:
         self._refuse_renumbering(holder.places[:-1], f"writing {holder.alias!r}")
         self._loosen(holder.chain if holder.kind is EntryKind.KEY_PAIR else ())
         self._retire(holder.leaves)
-        for twin in holder.places[:-1]:
-            self._set(twin, ())
+        self._empty(holder.places[:-1])
         self._set(holder.shown, (bag,))
         return holder.shown
+
+    def _empty(self, places: Sequence[_Place]) -> None:
+        for place in places:
+            self._set(place, ())
+        self._unnamed.difference_update(places)
 
     def _append(self, safe: int, bags: tuple[Bag, ...]) -> _Place:
         self._slots[safe].append(())
@@ -329,7 +341,14 @@ class Draft:
 
     def _key_safe(self) -> int:
         """The contents that new keys go to: where keys are. Each is encrypted on its own, as Java does it."""
-        return (self._safes_with(BagKind.KEY, BagKind.SECRET_KEY) or [self._empty_safe(None)])[-1]
+        holding = self._safes_with(BagKind.KEY, BagKind.SECRET_KEY)
+        if not holding:
+            return self._empty_safe(None)
+        # As long as there is one key, and it has no localKeyID, Java takes the first of the certificates that follow
+        # for its own: a second key must not come before them.
+        if self._before.has_implied_key_id and any(at > holding[-1] for at in self._safes_with(BagKind.CERTIFICATE)):
+            return self._new_safe(None)
+        return holding[-1]
 
     def _safes_with(self, *kinds: BagKind) -> list[int]:
         """The contents that hold bags of these kinds, or did before the writes."""
@@ -340,6 +359,9 @@ class Draft:
             safe = self._safes[index]
             if not slots and safe.raw is None and (safe.envelope is None) == (envelope is None):
                 return index
+        return self._new_safe(envelope)
+
+    def _new_safe(self, envelope: Envelope | None) -> int:
         self._safes.append(Safe(envelope=envelope))
         self._slots.append([])
         self._kinds.append(set())
@@ -379,9 +401,19 @@ class Draft:
             if claim is None or claim.kind is not kind or leaf != (certificate.der if certificate else None):
                 raise RefusedError(
                     f"{key!r} cannot be written: among the other contents of the file Java would show something else",
-                    hint="entries without a name or localKeyID, or several with the same, are in the way; "
-                    "copy the keystore with keytool -importkeystore and use the copy",
+                    hint=_HINT,
                 )
+
+    def _check_others(self, view: JavaView) -> None:
+        """An entry that no write names must be what it was; its chain beyond its own certificate may have changed."""
+        for key, before in self._before.shown.items():
+            after = view.shown.get(key)
+            if key in self._written or (after is not None and self._before.bags_of(before) == view.bags_of(after)):
+                continue
+            raise RefusedError(
+                f"this cannot be written without changing {key!r}: Java would take something else for it",
+                hint=_HINT,
+            )
 
 
 def _holders(view: JavaView, places: Sequence[_Place]) -> dict[str, _Holder]:

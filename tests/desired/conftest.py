@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from textwrap import dedent
+from typing import TYPE_CHECKING
 
 import pytest
 
 from reconciler.desired import load, load_states
 from reconciler.errors import DesiredStateError, Problem
-from reconciler.model import DesiredState, Wanted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reconciler.model import DesiredState, Wanted
 
 HEAD = "apiVersion: reconciler/v1\nkeystore: {type: pkcs12, path: live.p12, password: {env: PW}}\n"
 

@@ -34,7 +34,9 @@ def test_an_alias_that_surprises_is_refused_with_the_reason(repository: Reposito
     assert [(p.message, str(p.source), p.refusal) for p in problems] == [(reason, "keystore.yaml:4:5", False)]
 
 
-@pytest.mark.parametrize("alias", ["123", "true", "[1]_name", "ключ", "a b", "a/b;c\\d", "x" * 250, "sap", "my_sap_root", "=", "👩‍💻"])
+@pytest.mark.parametrize(
+    "alias", ["123", "true", "[1]_name", "ключ", "a b", "a/b;c\\d", "x" * 250, "sap", "my_sap_root", "=", "👩‍💻"]
+)
 def test_an_alias_that_is_merely_unusual_is_kept_as_it_is(repository: Repository, alias: str) -> None:
     [wanted] = repository.state(f"keyPairs:\n  '{alias}': {CERTIFICATE}\n").wanted
 
@@ -74,7 +76,10 @@ def test_saps_aliases_are_refused_in_any_case_with_the_pattern_and_the_line(
     assert str(refusal.source) == "keystore.yaml:4:3"
 
 
-@pytest.mark.parametrize("alias", ["ſap_x", "ｓａｐ_x", "sap_\u200bx".replace("sap_", "s\u200bap_"), "𝐬𝐚𝐩_x", "ＨＣＩcertificate"])
+@pytest.mark.parametrize(
+    "alias",
+    ["ſap_x", "ｓａｐ_x", "s\u200bap_x", "𝐬𝐚𝐩_x", "ＨＣＩcertificate"],  # noqa: RUF001  # look-alikes
+)
 def test_an_alias_that_looks_like_saps_is_refused(repository: Repository, alias: str) -> None:
     [problem] = repository.problems_in(f"keyPairs:\n  {alias}: {CERTIFICATE}\n")
 
@@ -138,6 +143,8 @@ def test_an_alias_in_two_sections_is_an_error_with_both_lines(repository: Reposi
 
 
 def test_aliases_that_only_look_alike_are_two(repository: Repository) -> None:
-    state = repository.state(f"keyPairs: {{straße: {CERTIFICATE}, strasse: {CERTIFICATE}, e\u0301: {CERTIFICATE}, é: {CERTIFICATE}}}")
+    state = repository.state(
+        f"keyPairs: {{straße: {CERTIFICATE}, strasse: {CERTIFICATE}, e\u0301: {CERTIFICATE}, é: {CERTIFICATE}}}"
+    )
 
     assert len({alias_key(one.alias) for one in state.wanted}) == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 
 import pytest
@@ -20,7 +21,9 @@ def test_days_hours_and_minutes_are_what_they_say(days: int) -> None:
     assert duration(f"{days}m") == timedelta(minutes=days)
 
 
-@pytest.mark.parametrize("text", ["", "d", "365", "1y", "1.5d", "-1d", "+1d", "0d", "1 d", "1D", "36526d", "9" * 20 + "d", "٣d", "1d\n"])
+@pytest.mark.parametrize(
+    "text", ["", "d", "365", "1y", "1.5d", "-1d", "+1d", "0d", "1 d", "1D", "36526d", "9" * 20 + "d", "٣d", "1d\n"]
+)
 def test_other_spellings_are_no_duration(text: str) -> None:
     with pytest.raises(ReconcileError):
         duration(text)
@@ -28,10 +31,8 @@ def test_other_spellings_are_no_duration(text: str) -> None:
 
 @given(st.text(max_size=12))
 def test_any_text_is_a_duration_or_an_error(text: str) -> None:
-    try:
+    with contextlib.suppress(ReconcileError):
         assert timedelta(0) < duration(text) <= MAXIMUM
-    except ReconcileError:
-        pass
 
 
 @given(st.integers(1, 99))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,9 @@ from reconciler.desired.key_pairs import dns_name, email_name, ip_name, uri_name
 from reconciler.errors import ReconcileError
 from reconciler.model import KeySpec, RenewBefore, WantedKeyPair
 from reconciler.x509 import generate_private_key, self_signed
-from tests.desired.conftest import Repository
+
+if TYPE_CHECKING:
+    from tests.desired.conftest import Repository
 
 
 def pair(repository: Repository, more: str = "") -> WantedKeyPair:
@@ -51,7 +54,9 @@ def test_a_key_is_what_the_file_says(repository: Repository, written: str, expec
     assert pair(repository, f"    key: {written}\n").key == expected
 
 
-def test_the_subject_goes_from_the_general_to_the_specific_whatever_the_order_of_the_file(repository: Repository) -> None:
+def test_the_subject_goes_from_the_general_to_the_specific_whatever_the_order_of_the_file(
+    repository: Repository,
+) -> None:
     wanted = repository.wanted("""\
         keyPairs:
           a:
@@ -113,7 +118,9 @@ def test_an_empty_list_of_usages_leaves_the_extension_out(repository: Repository
 
 
 def test_a_name_that_is_given_twice_counts_once(repository: Repository) -> None:
-    names = pair(repository, "    subjectAltNames: {dns: [A.example, a.example], ip: ['::1', '0::1']}\n").subject_alt_names
+    names = pair(
+        repository, "    subjectAltNames: {dns: [A.example, a.example], ip: ['::1', '0::1']}\n"
+    ).subject_alt_names
 
     assert names == ("DNS:a.example", "IP:::1")
 

@@ -1,0 +1,92 @@
+"""Whom credentials may be sent to: the hosts that the service key names, and those that the operator lists.
+
+The address of the tenant stands in the repository, where a pull request can change it. The permission therefore
+comes from outside the repository: from the secret itself, or from the environment.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit
+
+from reconciler.errors import ReconcileError, RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+VARIABLE = "RECONCILE_ALLOWED_HOSTS"
+API_PATH = "/api/v1"
+_HTTPS_PORT = 443
+
+
+class AddressError(ReconcileError):
+    """An address that is not one to sign in at."""
+
+
+def api_url(url: str) -> str:
+    """The service root: the address of the tenant with `/api/v1` behind it, once.
+
+    Raises:
+        AddressError: not an https address.
+    """
+    parts = _parts(url)
+    path = parts.path.rstrip("/")
+    if not path.endswith(API_PATH):
+        path += API_PATH
+    return f"https://{parts.netloc}{path}"
+
+
+def origin(url: str) -> tuple[str, int]:
+    """Host and port of an https address, for comparison.
+
+    Raises:
+        AddressError: not an https address, or one that hides a user name in it.
+    """
+    parts = _parts(url)
+    assert parts.hostname is not None  # noqa: S101 - _parts has checked it
+    return parts.hostname.rstrip("."), parts.port or _HTTPS_PORT
+
+
+def check_allowed(url: str, trusted_urls: Iterable[str], environ: Mapping[str, str]) -> None:
+    """Refuse to send credentials to `url` unless they name its host themselves or the operator allows it.
+
+    Raises:
+        RefusedError: neither is the case.
+        AddressError: not an https address.
+    """
+    wanted = origin(url)
+    if wanted in {origin(trusted) for trusted in trusted_urls} or _listed(wanted, environ.get(VARIABLE, "")):
+        return
+    host = _shown(wanted)
+    raise RefusedError(
+        f"the credentials are not sent to {host}: they do not name it",
+        where=host,
+        hint=f"if it is the right host, set {VARIABLE}={host} outside the repository, several separated by commas",
+    )
+
+
+def _listed(wanted: tuple[str, int], value: str) -> bool:
+    entries = {entry.rstrip(".").lower() for entry in value.replace(",", " ").split()}
+    host, port = wanted
+    shown = f"[{host}]" if ":" in host else host
+    return bool(entries & {host, shown, f"{shown}:{port}"})
+
+
+def _shown(wanted: tuple[str, int]) -> str:
+    host, port = wanted
+    host = f"[{host}]" if ":" in host else host
+    return host if port == _HTTPS_PORT else f"{host}:{port}"
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url.strip())
+        valid = parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise AddressError("an address of the tenant cannot be parsed", hint="write https://host") from None
+    if not valid or parts.username is not None or parts.password is not None:
+        shown = parts.hostname or url.partition("?")[0][:80]
+        raise AddressError(
+            f"{shown!a} is not an https address to sign in at", hint="write https://host, without a user name"
+        )
+    return parts
