@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.chains import Verify
-
     from reconciler.model import Certificate, DesiredState, Entry, Finding, Snapshot, Wanted, Write
 
 # A plan that deletes or replaces more of the visible unprotected entries than this needs --allow-mass-change.

@@ -83,8 +83,8 @@ def _text(entry: Entry, protected: str | None) -> Iterator[str]:
 
 
 def _certificate(one: Certificate) -> Iterator[str]:
-    from reconciler.words import key_text
     from reconciler.reports.printable import printable
+    from reconciler.words import key_text
 
     if one.problem:
         yield f"    cannot be parsed: {printable(one.problem)}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.keystores.protocol import KeystoreReader
-    from reconciler.model import Snapshot
+    from reconciler.model import Snapshot, TargetPlan
 
 # Over several targets the first of these that occurred is the exit code: see the contract.
 _PRECEDENCE = (5, 4, 3, 1, 2, 0)
@@ -44,11 +44,18 @@ def reader_of(desired: DesiredState) -> KeystoreReader:
     return open_for_reading(desired.keystore, password_of(desired.keystore))
 
 
-def plan_states(states: Sequence[DesiredState], now: datetime, command: str) -> Report:
-    """Read every live keystore and plan it; one that fails does not stop the others."""
+def plan_states(states: Sequence[DesiredState], now: datetime, command: str, *, renewals_only: bool = False) -> Report:
+    """Read every live keystore and plan it; one that fails does not stop the others.
+
+    Args:
+        states: The state files.
+        now: The moment of the comparison.
+        command: What the report is for: plan, apply, drift.
+        renewals_only: Plan only what time and arrived answers ask for.
+    """
     from reconciler.planning import digest
 
-    reports = tuple(_planned(state, now) for state in states)
+    reports = tuple(_planned(state, now, renewals_only) for state in states)
     plans = [report.plan for report in reports if report.plan is not None]
     return Report(command, now, __version__, digest(plans), reports)
 
@@ -58,18 +65,27 @@ def exit_codes(report: Report) -> list[int]:
     return [target.failure.exit_code if target.failure else 0 for target in report.targets]
 
 
-def _planned(state: DesiredState, now: datetime) -> TargetReport:
-    from reconciler.planning import plan_target
+def plan_state(state: DesiredState, now: datetime, *, renewals_only: bool = False) -> TargetPlan:
+    """Read the live keystore of one state file and plan it.
 
+    Raises:
+        ReconcileError: as reading and planning do.
+    """
+    from reconciler.desired import resolve
+    from reconciler.planning import plan_target
+    from reconciler.x509 import is_signed_by
+
+    resolved = resolve(state)
+    reader = reader_of(resolved)
+    live = reader.read()
+    log("keystore read", keystore=state.keystore.location, entries=len(live.entries))
+    return plan_target(resolved, live, now, reader.preview, is_signed_by, renewals_only=renewals_only)
+
+
+def _planned(state: DesiredState, now: datetime, renewals_only: bool) -> TargetReport:  # handed on
     keystore = state.keystore
     try:
-        from reconciler.desired import resolve
-
-        resolved = resolve(state)
-        reader = reader_of(resolved)
-        live = reader.read()
-        log("keystore read", keystore=keystore.location, entries=len(live.entries))
-        plan = plan_target(resolved, live, now, reader.preview)
+        plan = plan_state(state, now, renewals_only=renewals_only)
     except ReconcileError as error:
         print_error(error)
         return TargetReport(state.name, keystore.location, keystore.type, failure=failure_of(error))

@@ -1,4 +1,4 @@
-"""A certificate authority that answers later: the signing request is put into the repository, the answer comes there."""
+"""An authority that answers later: the signing request is put into the repository, and the answer comes there."""
 
 from __future__ import annotations
 

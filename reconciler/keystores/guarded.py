@@ -228,8 +228,8 @@ def _expectations(operations: Sequence[Operation]) -> dict[str, _Expected | None
         there = expected[key] if key in expected else _as_it_was(operation.before)
         match write:
             case PutCertificate():
-                chain = (write.certificate.sha256,)
-                expected[key] = _Expected(EntryKind.TRUSTED_CERTIFICATE, chain, exact=True)
+                alone = (write.certificate.sha256,)
+                expected[key] = _Expected(EntryKind.TRUSTED_CERTIFICATE, alone, exact=True)
             case PutKeyPair():
                 chain = tuple(one.sha256 for one in write.chain)
                 # A key pair without its key cannot be proven: no store can hold the empty key.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.model import Action, Status, WantedCertificate, WantedExisting, WantedImport, WantedKeyPair
-
 from reconciler.words import key_text, subject_text
 
 if TYPE_CHECKING:

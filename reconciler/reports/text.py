@@ -17,7 +17,6 @@ from reconciler.model import (
 )
 from reconciler.reports.document import duration_text, summary
 from reconciler.reports.printable import Palette, printable
-
 from reconciler.words import key_text, subject_text
 
 if TYPE_CHECKING:
@@ -104,7 +103,8 @@ def _change(change: Change, paint: Palette) -> Iterator[str]:
     for warning in change.warnings:
         yield f"{indent}{paint.careful('weaker')} {printable(warning)}"
     if change.receivers:
-        yield f"{indent}{paint.careful('receivers')} that know this certificate: {printable(', '.join(change.receivers))}"
+        names = printable(", ".join(change.receivers))
+        yield f"{indent}{paint.careful('receivers')} that know this certificate: {names}"
     for affect in change.affects:
         shown = f"chain of {len(affect.chain_before)} -> {len(affect.chain_after)} certificates"
         yield f"{indent}{paint.careful('affects')} {printable(affect.alias)}: Java will show a {shown}"
