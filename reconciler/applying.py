@@ -8,7 +8,7 @@ a key that waits without a request, and writes it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.errors import IssuerError, ReconcileError
 from reconciler.issued import Rejected, judge_issued
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from reconciler.keystores.guarded import GuardedKeystore
     from reconciler.model import Certificate, Change, Entry, TargetPlan, Write
     from reconciler.secret import Secret
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,8 @@ class _Application:
                 from reconciler.desired.material import open_key
 
                 private_key, chain = open_key(wanted.material)
+                if [one.sha256 for one in chain] != [one.sha256 for one in wanted.chain]:
+                    raise ReconcileError(f"{wanted.origin} was changed since it was planned", hint="plan again")
                 return _single(change, PutKeyPair(wanted.alias, chain, private_key))
             case Step.GENERATE | Step.REISSUE | Step.STAGE | Step.REQUEST, WantedKeyPair() as wanted:
                 return self._issued(change, wanted)
@@ -170,7 +174,7 @@ class _Application:
         from reconciler.x509 import generate_private_key
 
         if change.step is Step.GENERATE or (change.step is Step.STAGE and change.certificate_change == "re-keyed"):
-            return generate_private_key(wanted.key)
+            return _interruptibly(lambda: generate_private_key(wanted.key))
         waiting = staging_alias(wanted.alias) if change.step is Step.REQUEST and change.staged else wanted.alias
         return self.keystore.private_key(waiting)
 
@@ -223,3 +227,22 @@ def _operations(change: Change, writes: tuple[Write, ...]) -> Iterator[Operation
         yield Operation(write, before, change.affects)
 
 
+def _interruptibly(work: Callable[[], T]) -> T:
+    """Do `work` in a thread: OpenSSL looks for the primes of a large key for seconds, and Ctrl-C has to be heard."""
+    from threading import Thread
+
+    done: list[T] = []
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            done.append(work())
+        except Exception as error:  # noqa: BLE001  # raised again where somebody waits for it
+            failed.append(error)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return done[0]

@@ -79,9 +79,21 @@ def _folded(alias: str) -> str:
 
 
 def _skeleton(alias: str) -> str:
-    visible = "".join(c for c in unicodedata.normalize("NFKC", alias) if unicodedata.category(c) not in {"Cf", "Cc"})
+    if alias.isascii() and alias.isprintable():
+        return _folded(alias)
+    visible = "".join(c for c in unicodedata.normalize("NFKC", alias) if _is_visible(c))
     # Folding can produce characters that normalise further, so both once more.
     return unicodedata.normalize("NFKC", visible.casefold()).casefold().strip()
+
+
+# Letters and marks that show nothing (Default_Ignorable_Code_Point of DerivedCoreProperties.txt, beyond Cf): fillers,
+# joiners and variation selectors. NFKC has made U+1160 of the fillers U+3164 and U+FFA0.
+_INVISIBLE = compile_pattern("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\ufe00-\ufe0f\ufff0-\ufff8"
+                             "\U000e0000-\U000e0fff]")  # fmt: skip
+
+
+def _is_visible(character: str) -> bool:
+    return unicodedata.category(character) not in {"Cf", "Cc"} and not _INVISIBLE.match(character)
 
 
 @lru_cache(maxsize=1024)

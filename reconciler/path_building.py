@@ -263,7 +263,7 @@ class Judgement:
         for anchor in self._store.called(top.facts.issuer):
             if self._completes(path, anchor):
                 return (*path, anchor)
-        if intermediates >= MAX_INTERMEDIATES:
+        if self._strict and intermediates >= MAX_INTERMEDIATES:
             return None
         for link in self._issuers(path, chain, intermediates):
             if top.facts.is_self_issued and link.facts.is_self_issued:

@@ -53,4 +53,14 @@ def wants_colour(stream: Any) -> bool:
     """Whether a stream gets colour: a terminal, and neither NO_COLOR nor CI nor TERM=dumb says otherwise."""
     if os.environ.get("NO_COLOR") or os.environ.get("CI") or os.environ.get("TERM") == "dumb":
         return False
-    return bool(stream.isatty())
+    return is_terminal(stream)
+
+
+def is_terminal(stream: Any) -> bool:
+    """Whether somebody sits at the other end; a stream that was closed before the start (``<&-``) is None."""
+    return stream is not None and bool(stream.isatty())
+
+
+def leave_output() -> None:
+    """Let what is still buffered for standard output go nowhere: flushing it at the exit would fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -245,13 +245,13 @@ class _Evaluation:
             return _refusal(refused)
         words = refused.java_message if self._store.links else _EMPTY
         try:
-            found = self._hindrance() or self._gap()
+            found = self._hindrance(refused) or self._gap()
         except TooMuchWorkError:
             return _refusal(Refused("too-complex", words))
         return _refusal(Refused(found.reason, words, found.link))
 
-    def _hindrance(self) -> Refused | None:
-        """What is wrong with the path that names and signatures alone would give."""
+    def _hindrance(self, otherwise: Refused) -> Refused | None:
+        """What is wrong with the path that names and signatures alone would give; None when there is no such path."""
         searched = Judgement(self._store, self._now, self._work, self._purpose, strict=False)
         try:
             path = searched.search(self._chain)
@@ -263,7 +263,7 @@ class _Evaluation:
             require_usage(path[0], self._purpose)
         except Refused as refused:
             return refused
-        return Refused("no-path", NO_PATH, path[0])
+        return otherwise
 
     def _gap(self) -> Refused:
         """Where the chain breaks off on its way up."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from functools import cached_property
@@ -15,6 +16,7 @@ from reconciler.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from cryptography import x509
@@ -129,14 +131,10 @@ class X509Certificate:
 
     @cached_property
     def _outcome(self) -> tuple[x509.Certificate | None, str | None]:
-        import warnings
-
         from cryptography import x509
 
         try:
-            with warnings.catch_warnings():
-                # Odd but readable certificates (negative serials, for one) are no news on every run.
-                warnings.simplefilter("ignore")
+            with _quietly():
                 return x509.load_der_x509_certificate(self.der), None
         except Exception as error:  # noqa: BLE001  # whatever a parser thinks of hostile bytes: the fact is None
             return None, _one_line(error)
@@ -146,7 +144,8 @@ class X509Certificate:
         if parsed is None:
             return None
         try:
-            return read(parsed)
+            with _quietly():
+                return read(parsed)
         except Exception:  # noqa: BLE001  # as above
             return None
 
@@ -254,6 +253,11 @@ class X509Certificate:
     @cached_property
     def version(self) -> int | None:
         return self._fact(lambda parsed: parsed.version.value + 1)
+
+
+def _quietly() -> AbstractContextManager[object]:
+    """Odd but readable certificates (negative serials, for one) are no news on every run, and no noise on stderr."""
+    return warnings.catch_warnings(action="ignore")
 
 
 def certificate(der: bytes) -> Certificate:

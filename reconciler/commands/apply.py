@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -72,8 +73,9 @@ def command(
         reviewed = read_reviewed(plan_argument)
         check_age(reviewed, now, parse_duration(max_plan_age))
         report = plan_states(loaded, reviewed.generated_at or now, "plan", renewals_only=renewals_only)
-        if not any(exit_codes(report)):
-            check_same(reviewed, report)
+        if any(exit_codes(report)):
+            return _not_as_reviewed(report, format_name)
+        check_same(reviewed, report)
     planned = [target.plan for target in report.targets if target.plan is not None]
     if not allow_mass_change:
         for target in planned:
@@ -87,13 +89,26 @@ def command(
     return worst([*exit_codes(done), *map(_code, done.targets)])
 
 
+def _not_as_reviewed(report: Report, format_name: str) -> int:
+    """A reviewed plan runs whole or not at all: a keystore that cannot be planned again cannot be compared."""
+    from reconciler.commands.output import write_report
+    from reconciler.commands.targets import exit_codes, worst
+    from reconciler.terminal import say
+
+    write_report(replace(report, command="apply"), format_name)
+    if len(report.targets) > 1:
+        say("the reviewed plan is not applied, for not all of its keystores can be planned; nothing was written")
+    return worst(exit_codes(report))
+
+
 def _confirm(planned: Sequence[TargetPlan], *, yes: bool) -> None:
     from reconciler.errors import ReconcileError
+    from reconciler.terminal import is_terminal
 
     count = sum(len(target.changes) for target in planned)
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not is_terminal(sys.stdin):
         raise ReconcileError(
             f"{count} changes are to be applied, and there is no terminal to ask at; nothing was written",
             hint="review the plan and give --yes",

@@ -63,7 +63,8 @@ def _verified(plan: TargetPlan, outcomes: tuple[Outcome, ...], now: datetime) ->
     from reconciler.desired import load
 
     location = plan.desired.keystore.location
-    second = plan_state(load(plan.desired.name), now)
+    desired = load(plan.desired.name)
+    second = plan_state(replace(desired, keystore=replace(desired.keystore, create=False)), now)
     left = {alias_key(change.alias) for change in second.changes}
     entries = {alias_key(entry.alias): entry for entry in second.live.entries}
     result = []

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from reconciler.reports.table import render
-from reconciler.terminal import wants_colour
+from reconciler.terminal import leave_output, wants_colour
 
 if TYPE_CHECKING:
     from reconciler.model import Report
@@ -18,10 +18,41 @@ def write_report(report: Report, format_name: str) -> None:
 
 
 def write(text: str) -> None:
-    """Print text whatever the encoding of the terminal: what it cannot show is escaped."""
+    """Print text whatever the encoding of the terminal: what it cannot show is escaped.
+
+    Raises:
+        ReconcileError: the other end takes no more, a full disk for one.
+        BrokenPipeError: the other end has gone away, as `| head` does.
+    """
+    if sys.stdout is None:  # closed before the start: nobody wants to read it
+        return
     try:
-        sys.stdout.write(text)
+        try:
+            sys.stdout.write(text)
+        except UnicodeEncodeError:
+            sys.stdout.write(_escaped(text, sys.stdout.encoding or "ascii"))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        from reconciler.errors import ReconcileError
+        from reconciler.keystores.files import reason_of
+
+        leave_output()
+        raise ReconcileError(f"the result cannot be written: {reason_of(error)}", where="standard output") from None
+
+
+def _escaped(text: str, encoding: str) -> str:
+    r"""`text` with what `encoding` lacks as JSON writes it (``\u00e9``): so JSON stays JSON, and text can be read."""
+    import json
+
+    lacking = {char for char in set(text) if not _has(encoding, char)}
+    return text.translate({ord(char): json.dumps(char)[1:-1] for char in lacking})
+
+
+def _has(encoding: str, char: str) -> bool:
+    try:
+        char.encode(encoding)
     except UnicodeEncodeError:
-        encoding = sys.stdout.encoding or "ascii"
-        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    sys.stdout.flush()
+        return False
+    return True

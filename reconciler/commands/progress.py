@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from reconciler.logs import log
+from reconciler.terminal import is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def progress(total: int) -> Iterator[Callable[[str, Change], None]]:
     """A function to call with what is done and the change it is done for; each change is prepared, then written."""
-    if not sys.stderr.isatty() or os.environ.get("CI"):
+    if not is_terminal(sys.stderr) or os.environ.get("CI"):
         yield lambda step, change: log(step, alias=change.alias, action=change.action)
         return
     # rich takes some 50 ms to import: only where somebody is watching.

@@ -35,7 +35,8 @@ class Declared:
 def check_aliases(declared: Sequence[Declared], protected: Sequence[ProtectedPattern]) -> Iterator[Problem]:
     """What is wrong with the declared aliases, each by itself and all together."""
     for one in declared:
-        if (problem := _own_problem(one) or _protection_problem(one, protected)) is not None:
+        # Protection first: blanks around a protected name make it no less protected, and the exit code tells.
+        if (problem := _protection_problem(one, protected) or _own_problem(one)) is not None:
             yield problem
     yield from _collisions(declared)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from reconciler.errors import DesiredStateError, Problem
 from reconciler.model import Source
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 MAX_BYTES = 5_000_000
 # The deepest value that the schema knows is five levels down.
 MAX_DEPTH = 32
-# Nodes that exist only because an anchor is used again.
-MAX_EXPANDED = 50_000
+# Characters and values that are there only because an anchor is used again.
+MAX_EXPANDED = 1_000_000
 
 Place = tuple[int, int]  # line and column, both from 1
 Path = tuple[str | int, ...]
@@ -157,19 +157,25 @@ def _fail(problem: Problem) -> NoReturn:
 class _Open:
     """A mapping or sequence that is being filled."""
 
-    __slots__ = ("anchor", "container", "has_key", "key", "key_place", "nodes_before", "place")
+    __slots__ = ("anchor", "container", "has_key", "height", "key", "key_place", "place", "weight_before")
 
-    def __init__(self, container: Section | Items, place: Place, anchor: str | None, nodes_before: int) -> None:
+    def __init__(self, container: Section | Items, place: Place, anchor: str | None, weight_before: int) -> None:
         self.container = container
         self.place = place
         self.anchor = anchor
-        self.nodes_before = nodes_before
+        self.weight_before = weight_before
+        self.height = 1  # levels of nesting, itself included
         self.has_key = False
         self.key: str | None = None  # None while has_key: a duplicate, whose value is read and dropped
         self.key_place = place
 
 
-_UNFINISHED = object()
+class _Anchored(NamedTuple):
+    """A value that can be used again: how much of it there is, and how deeply it is nested."""
+
+    value: Value
+    weight: int  # 0 while it is still being read
+    height: int
 
 
 class _Builder:
@@ -179,8 +185,8 @@ class _Builder:
         self._file = file
         self._typed_keys = typed_keys
         self._stack: list[_Open] = []
-        self._anchors: dict[str, tuple[Value, int]] = {}
-        self._nodes = 0
+        self._anchors: dict[str, _Anchored] = {}
+        self._weight = 0
         self._expanded = 0
         self._documents = 0
         self._root: Value = None
@@ -234,8 +240,9 @@ class _Builder:
         else:
             value = self._read(text, top) if plain else text
             self._put(value, place)
+        self._weight += len(text)
         if event.anchor is not None:
-            self._anchors[event.anchor] = (value, 1)
+            self._anchors[event.anchor] = _Anchored(value, 1 + len(text), 0)
 
     def _read(self, text: str, top: _Open | None) -> Value:
         """An unquoted scalar, by the core schema of YAML 1.2 as far as the key wants more than text."""
@@ -258,11 +265,12 @@ class _Builder:
         message = f"{name} stands twice: here and in line {first}"
         self._problems.append(Problem("duplicate-key", message, Source(self._file, *place), hint="keep one of the two"))
 
-    def _put(self, value: Value, place: Place) -> None:
+    def _put(self, value: Value, place: Place, height: int = 0) -> None:
         if not self._stack:
             self._root, self._place = value, place
             return
         top = self._stack[-1]
+        top.height = max(top.height, height + 1)
         if isinstance(top.container, Items):
             top.container.append(value)
             top.container.places.append(place)
@@ -281,36 +289,39 @@ class _Builder:
         if len(self._stack) >= MAX_DEPTH:
             self._refuse(event, f"nested deeper than {MAX_DEPTH} levels")
         container = Section() if type(event).__name__ == "MappingStartEvent" else Items()
-        self._stack.append(_Open(container, _place_of(event), event.anchor, self._nodes))
+        self._stack.append(_Open(container, _place_of(event), event.anchor, self._weight))
         if event.anchor is not None:
-            self._anchors[event.anchor] = (_UNFINISHED, 0)
+            self._anchors[event.anchor] = _Anchored(container, 0, 0)
 
     def _end(self, _event: Any) -> None:
         done = self._stack.pop()
         if done.anchor is not None:
-            self._anchors[done.anchor] = (done.container, self._nodes - done.nodes_before + 1)
-        self._put(done.container, done.place)
+            weight = self._weight - done.weight_before + 1
+            self._anchors[done.anchor] = _Anchored(done.container, weight, done.height)
+        self._put(done.container, done.place, done.height)
 
     def _alias(self, event: Any) -> None:
         # The name of an anchor is not repeated: `password: *abc` may be a password that lacks its quotes.
-        value, nodes = self._anchors.get(event.anchor, (None, 0))
-        if not nodes:
-            what = "does not exist" if value is None else "contains this place itself"
+        value, weight, height = self._anchors.get(event.anchor, _Anchored(None, 0, 0))
+        if not weight:
+            what = "does not exist" if event.anchor not in self._anchors else "contains this place itself"
             self._refuse(event, f"`*` refers to an anchor that {what}", "a value that begins with `*` needs quotes")
-        self._nodes += nodes
-        self._expanded += nodes
+        self._weight += weight
+        self._expanded += weight
         if self._expanded > MAX_EXPANDED:
-            self._refuse(event, f"anchors that expand to more than {MAX_EXPANDED} values", "write less through anchors")
+            self._refuse(event, "anchors that expand to far more than was written", "write less through anchors")
+        if len(self._stack) + height > MAX_DEPTH:
+            self._refuse(event, f"nested deeper than {MAX_DEPTH} levels")
         top = self._stack[-1]
         if top.has_key or isinstance(top.container, Items):
-            self._put(value, _place_of(event))
+            self._put(value, _place_of(event), height)
         elif isinstance(value, str):
             self._take_key(top, value, _place_of(event))
         else:
             self._refuse(event, "a key must be text")
 
     def _count(self, event: Any) -> None:
-        self._nodes += 1
+        self._weight += 1
         if event.tag is not None:
             # Not repeated either: `password: !abc` may be a password.
             self._refuse(event, "YAML tags (`!…`) are not read", "a value that begins with `!` needs quotes")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from reconciler.desired.aliases import Declared, check_aliases
 from reconciler.desired.document import MAX_BYTES, Document, Section, quoted, read_document
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.desired.document import Path
-    from reconciler.model import SecretRef, Wanted
+    from reconciler.model import RenewBefore, SecretRef, Wanted
 
 SECTIONS = ("trustedRoots", "keyPairs")
 MAX_INCLUDE_DEPTH = 16
@@ -74,10 +74,10 @@ def resolve(state: DesiredState) -> DesiredState:
 
 
 def _resolved(wanted: WantedImport, problems: list[Problem]) -> WantedImport:
-    if wanted.chain or not isinstance(wanted.material, KeyPairFile):
+    if wanted.chain:
         return wanted
     try:
-        return replace(wanted, chain=chain_of(wanted.material))
+        return replace(wanted, chain=chain_of(cast("KeyPairFile", wanted.material)))
     except ReconcileError as error:
         problems.append(Problem("key-pair-file", error.message, wanted.source, hint=error.hint))
         return wanted
@@ -103,12 +103,13 @@ class _Part:
     document: Document
     base: Base
     bad: frozenset[Path]
+    above_bad: frozenset[Path]
 
     def can_use(self, path: Path) -> bool:
         """Whether the schema approves of the value at `path`, of all above it and of all below it."""
         if not self.bad:
             return True
-        return not any(wrong[: len(path)] == path or path[: len(wrong)] == wrong for wrong in self.bad)
+        return path not in self.above_bad and not any(path[:end] in self.bad for end in range(len(path) + 1))
 
     def section(self, name: str) -> Section:
         """A section of the file, empty when it is missing or no mapping."""
@@ -149,7 +150,7 @@ class _Reading:
             return
         shape, bad = check_shape(document, role)
         self.problems += [*document.problems, *shape]
-        part = _Part(document, base, bad)
+        part = _Part(document, base, bad, frozenset(path[:end] for path in bad for end in range(len(path))))
         self.parts.append(part)
         self._seen.update(open_files)
         for path, written in self._includes(part):
@@ -203,7 +204,8 @@ class _Building:
         wanted = self._merged()
         if keystore is None:
             return None
-        self._check_password(keystore, wanted)
+        if "password" not in first.section("keystore"):
+            self._check_passwordless(keystore, wanted)
         rules = first.section("aliases")
         unmanaged = rules.get("unmanaged", "report") if first.can_use(("aliases", "unmanaged")) else "report"
         return DesiredState(first.document.file, keystore, wanted, protected, Unmanaged(unmanaged))
@@ -281,12 +283,14 @@ class _Building:
         return generated_key_pair(part.document, path, written, self._problems)
 
     def _import(self, part: _Part, path: Path, written: Section) -> WantedImport | None:
+        renewal = self._renewal(part, (*path, "renewBefore"), written)
         try:
-            renewal = renew_before(written.get("renewBefore", DEFAULT_RENEW_BEFORE))
             material = self._material(part, path, written)
             chain = look(material)
         except ReconcileError as error:
             self._say(part, path, error)
+            return None
+        if renewal is None:
             return None
         return WantedImport(
             str(path[-1]),
@@ -297,6 +301,13 @@ class _Building:
             material,
             replaceable_key(written),
         )
+
+    def _renewal(self, part: _Part, path: Path, written: Section) -> RenewBefore | None:
+        try:
+            return renew_before(written.get("renewBefore", DEFAULT_RENEW_BEFORE))
+        except ReconcileError as error:
+            self._say(part, path, error)
+            return None
 
     def _material(self, part: _Part, path: Path, written: Section) -> KeyPairFile:
         certificates = written.get("certificateFile")
@@ -320,13 +331,12 @@ class _Building:
             self._say(part, path, error)
             return None
 
-    def _check_password(self, keystore: KeystoreTarget, wanted: tuple[Wanted, ...]) -> None:
+    def _check_passwordless(self, keystore: KeystoreTarget, wanted: tuple[Wanted, ...]) -> None:
         pair = next((one for one in wanted if not isinstance(one, WantedCertificate)), None)
-        if pair is None or keystore.password_declared or any(one.code == "secret" for one in self._problems):
-            return
-        message = f"`keystore` needs `password`: the private key of {pair.alias!r} cannot be kept without one"
-        hint = "for example password: {env: KEYSTORE_PASSWORD}"
-        self._problems.append(Problem("missing-key", message, keystore.source, hint=hint))
+        if pair is not None:
+            message = f"`keystore` needs `password`: the private key of {quoted(pair.alias)} cannot be kept without one"
+            hint = "for example password: {env: KEYSTORE_PASSWORD}"
+            self._problems.append(Problem("missing-key", message, keystore.source, hint=hint))
 
     def _say(self, part: _Part, path: Path, error: ReconcileError) -> None:
         document = part.document
@@ -356,17 +366,11 @@ def _meaning(wanted: Wanted) -> tuple[object, ...]:
             return "trustedRoots", wanted.certificate.der
         case WantedKeyPair():
             return "keyPairs", replace(wanted, source=_NOWHERE, issuer=replace(wanted.issuer, source=None))
-        case WantedImport(material=KeyPairFile() as material):
+        case WantedImport():
+            material = cast("KeyPairFile", wanted.material)
             secrets = [_origin_of(ref) for ref in (material.password, material.key_password)]
-            return (
-                "keyPairs",
-                replace(material, password=None, key_password=None),
-                *secrets,
-                wanted.renew_before,
-                wanted.replace_key,
-            )
-        case _:
-            return "keyPairs", wanted
+            file = replace(material, password=None, key_password=None)
+            return "keyPairs", file, *secrets, wanted.renew_before, wanted.replace_key
 
 
 _NOWHERE = Source("", 0)

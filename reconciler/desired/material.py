@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from reconciler.desired.document import quoted
 from reconciler.desired.paths import read_file
@@ -95,8 +95,7 @@ def open_key(material: object) -> tuple[Secret, tuple[Certificate, ...]]:
     """
     from reconciler.x509 import key_fits
 
-    if not isinstance(material, KeyPairFile):
-        raise TypeError(f"not a key pair file: {type(material).__name__}")
+    material = cast("KeyPairFile", material)
     content = read_file(material.path, material.shown, MAX_BYTES)
     opened = _from_keystore if _is_keystore(content, material) else _from_plain
     private_key, chain = opened(content, material)
@@ -150,8 +149,9 @@ def _open(container: Container, found: _Found, material: KeyPairFile) -> tuple[S
     password = _secret(material.key_password or material.password) or Secret(b"")
     with _as_material(material):
         if found.hidden is None:
-            return container.private_key(found.alias, password), found.chain
-        private_key, chain = _pkcs12(container).open_hidden(found.hidden, password)
+            private_key, chain = container.private_key(found.alias, password), found.chain
+        else:
+            private_key, chain = _pkcs12(container).open_hidden(found.hidden, password)
     if not chain:
         raise MaterialError(f"{material.shown} holds no certificate of its private key {quoted(found.alias)}")
     return private_key, chain
@@ -185,11 +185,7 @@ def _found_in(container: Container) -> list[_Found]:
 
 
 def _pkcs12(container: Container) -> Pkcs12Container:
-    from reconciler.keystores.pkcs12 import Pkcs12Container
-
-    if not isinstance(container, Pkcs12Container):
-        raise TypeError(f"not PKCS#12: {type(container).__name__}")
-    return container
+    return cast("Pkcs12Container", container)
 
 
 def _choose(found: list[_Found], material: KeyPairFile) -> _Found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -43,12 +44,18 @@ def version() -> str:
 
 
 def similar_to(alias: str) -> tuple[str, Root] | None:
-    """The root whose label looks like an alias, with its SHA-256: ``isrg_root_x1`` is `ISRG Root X1`."""
-    import difflib
+    """The root whose label has the words of an alias, with its SHA-256: ``isrg_x1`` is `ISRG Root X1`."""
+    words = _words(alias)
+    likeness, sha256 = max((len(words & theirs) / len(words | theirs), sha256) for sha256, theirs in _labels().items())
+    return (sha256, bundle()[sha256]) if likeness >= _ENOUGH else None
 
-    by_name = {_plain(root.label): sha256 for sha256, root in bundle().items()}
-    near = difflib.get_close_matches(_plain(alias), by_name, n=1, cutoff=0.8)
-    return (by_name[near[0]], bundle()[by_name[near[0]]]) if near else None
+
+_ENOUGH = 0.6
+
+
+@cache
+def _labels() -> dict[str, frozenset[str]]:
+    return {sha256: _words(root.label) for sha256, root in bundle().items()}
 
 
 def _label(comments: bytes) -> str:
@@ -58,5 +65,10 @@ def _label(comments: bytes) -> str:
     return "a root without a label"
 
 
-def _plain(name: str) -> str:
-    return "".join(character for character in name.lower() if character.isalnum())
+def _words(name: str) -> frozenset[str]:
+    """The words of a label or an alias: `Global Root G2`, ``global-root-g2`` and ``GlobalRootG2`` have the same."""
+    return frozenset(word.lower() for word in _WORD.findall(name.replace("DigiCert", "Digicert")))
+
+
+# A capital in the middle begins a word only after a small letter: `X1` and `GTS` are one each.
+_WORD = re.compile(r"[A-Z]+(?![a-z])[0-9]*|[A-Z]?[a-z]+[0-9]*|[0-9]+")

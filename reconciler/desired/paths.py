@@ -82,13 +82,6 @@ def _repository_of(directory: Path) -> Path:
     return next((one for one in (directory, *directory.parents) if (one / ".git").exists()), directory)
 
 
-def _check_spelling(written: str) -> None:
-    if not written.isprintable():
-        raise MaterialError("a path with a control character")
-    if written.startswith("~"):
-        raise MaterialError(f"{written}: `~` is not expanded", hint="write the path out")
-
-
 def read_file(path: str, shown: str, limit: int) -> bytes:
     """The content of a regular file of at most `limit` bytes.
 
@@ -117,13 +110,19 @@ def _reason(error: OSError) -> str:
 
 
 def _neighbour(path: str) -> str | None:
-    """A file beside the missing one that may be meant."""
-    import difflib
-
-    wanted = Path(path)
+    """A file beside the missing one that may be meant: another case, another ending, or in small directories a typo."""
+    folder, name = os.path.split(path)
     try:
-        names = [one.name for one in wanted.parent.iterdir()]
+        names = os.listdir(folder)
     except OSError:
         return None
-    near = difflib.get_close_matches(wanted.name, names, n=1)
-    return f"did you mean {near[0]}?" if near and near[0] != wanted.name else None
+    stem = os.path.splitext(name)[0].lower()
+    near = [one for one in names if os.path.splitext(one)[0].lower() == stem]
+    if not near and len(names) <= _FEW:
+        import difflib
+
+        near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]}?" if near and name not in names else None
+
+
+_FEW = 50  # comparing is slow, and thousands of certificates may be missing at once

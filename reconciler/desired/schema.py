@@ -10,6 +10,7 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from reconciler.desired.not_yet import NotYet
 
 HOW_TO_NAME_IT = "write {env: NAME}, {file: PATH} or {command: [PROGRAM, ARGUMENT]}, never the secret itself"
+# Nobody reads more, and a hostile file has half a million.
+MAX_FAULTS = 1000
 STATE, INCLUDED = "state file", "included file"
 
 
@@ -39,7 +42,8 @@ def check_shape(document: Document, role: str) -> tuple[list[Problem], frozenset
     Returns:
         The problems, and the paths of what is wrong: nothing at, above or below them is to be used.
     """
-    faults = [fault for error in _validator(role).iter_errors(document.root) for fault in _faults(error)]
+    found = (fault for error in _validator(role).iter_errors(document.root) for fault in _faults(error))
+    faults = list(islice(found, MAX_FAULTS))
     hiding = [fault for fault in faults if fault.row]
     problems: dict[object, Problem] = {}
     for fault in faults:
@@ -48,7 +52,11 @@ def check_shape(document: Document, role: str) -> tuple[list[Problem], frozenset
             # One sentence to a value: that 'rsa' is unknown says enough, whatever else follows from it.
             what = None if problem.code == "wrong-value" else problem.message
             problems.setdefault((fault.path, what), problem)
-    return list(problems.values()), frozenset(fault.path for fault in faults)
+    bad = frozenset(fault.path for fault in faults)
+    if len(faults) == MAX_FAULTS:
+        message = f"more than {MAX_FAULTS} mistakes: the others are not shown"
+        return [*problems.values(), Problem("too-many", message, document.source())], bad | {()}
+    return list(problems.values()), bad
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,10 +267,6 @@ def _flow(value: Any) -> str:
     match value:
         case dict():
             return "{" + ", ".join(f"{key}: {_flow(inner)}" for key, inner in value.items()) + "}"
-        case list():
-            return "[" + ", ".join(_flow(inner) for inner in value) + "]"
-        case bool():
-            return "true" if value else "false"
         case _:
             return str(value)
 

@@ -1,7 +1,7 @@
 """A program signs: the request goes to its standard input, the certificates come from its standard output.
 
-The door to ADCS scripts, cloud CAs and SAP's own signing. It runs only where `RECONCILE_ALLOW_COMMANDS=1` is set outside
-the repository, without a shell, and with nothing secret in its arguments.
+The door to ADCS scripts, cloud CAs and SAP's own signing. It runs only where `RECONCILE_ALLOW_COMMANDS=1` is set
+outside the repository, without a shell, and with nothing secret in its arguments.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import KeystoreUnreadableError, ReconcileError, RefusedError
 from reconciler.keystores.files import locked, read_keystore_file, reason_of, replace_file, write_private_file
-from reconciler.keystores.formats import new_container, parse_container
+from reconciler.keystores.formats import new_container, open_container, parse_container
 from reconciler.model import Snapshot
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class FileKeystore:
                 )
             self._container = None
             return
-        self._container = parse_container(self._data, self._password, origin=target.location)
+        self._container, self._password = open_container(self._data, self._password, origin=target.location)
         self._check_type(self._container)
         self._check_integrity(self._container.snapshot().integrity)
 

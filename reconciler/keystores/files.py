@@ -26,7 +26,7 @@ def read_keystore_file(path: str, *, shown_as: str) -> bytes | None:
         KeystoreUnreadableError: no permission, not a regular file, or larger than `MAX_FILE_SIZE`.
     """
     try:
-        with Path(path).open("rb") as file:
+        with open(path, "rb", opener=_without_waiting) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise KeystoreUnreadableError("not a regular file", where=shown_as)
@@ -46,10 +46,16 @@ def read_keystore_file(path: str, *, shown_as: str) -> bytes | None:
         ) from None
 
 
+def _without_waiting(path: str, flags: int) -> int:
+    """A named pipe without a writer would be waited for at the opening."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 @contextlib.contextmanager
 def locked(path: str, *, shown_as: str) -> Iterator[None]:
     """Hold the lock of a keystore file (``<path>.lock``), without waiting for it.
 
+    It lies beside the file itself, not beside a symbolic link to it, so that all names of a keystore share one lock.
     The lock is advisory (`flock`, on Windows `msvcrt.locking`) and released by the system when the process dies; the
     lock file itself stays, since removing it would let two processes lock two different files of the same name.
 
@@ -59,7 +65,7 @@ def locked(path: str, *, shown_as: str) -> Iterator[None]:
     """
     import filelock
 
-    lock = filelock.FileLock(f"{path}.lock", timeout=0, mode=OWNER_ONLY)
+    lock = filelock.FileLock(f"{Path(path).resolve()}.lock", timeout=0, mode=OWNER_ONLY)
     try:
         lock.acquire()
     except filelock.Timeout:
@@ -73,6 +79,12 @@ def locked(path: str, *, shown_as: str) -> Iterator[None]:
             f"the keystore cannot be locked: {reason_of(error)}",
             where=shown_as,
             hint="the directory of the keystore must be writable: lock, new file and backup are made beside it",
+        ) from None
+    except NotImplementedError:
+        raise ReconcileError(
+            "the keystore cannot be locked: its file system has no locks",
+            where=shown_as,
+            hint="keep the keystore on a file system with `flock`, and copy it from there",
         ) from None
     try:
         yield
@@ -98,7 +110,7 @@ def replace_file(path: str, data: bytes, *, expected: bytes | None, shown_as: st
         ReconcileError: the new file cannot be written; the old one is untouched.
     """
     target = Path(path).resolve()
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+    temporary = _temporary_beside(target)
     try:
         _write_new(temporary, data, like=target if expected is not None else None)
         if temporary.read_bytes() != data:
@@ -117,21 +129,34 @@ def replace_file(path: str, data: bytes, *, expected: bytes | None, shown_as: st
             hint="the directory of the keystore must be writable: the new file is built beside the old one",
         ) from None
     finally:
-        # After a success there is nothing left to remove; after an interrupt nothing half-written stays.
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        _discard(temporary)
     _flush_directory(target.parent)
 
 
 def write_private_file(path: Path, data: bytes) -> None:
-    """Write a new file that only its owner can read, flushed to the disk; an existing one is an error (OSError)."""
-    _write_new(path, data, like=None)
+    """Write a file that only its owner can read, flushed to the disk; there is the whole of it or nothing (OSError)."""
+    temporary = _temporary_beside(path)
+    try:
+        _write_new(temporary, data, like=None)
+        temporary.replace(path)
+    finally:
+        _discard(temporary)
     _flush_directory(path.parent)
 
 
 def reason_of(error: OSError) -> str:
     """What the operating system says, without the path: that stands in `where`."""
     return (error.strerror or error.__class__.__name__).lower()
+
+
+def _temporary_beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+
+
+def _discard(temporary: Path) -> None:
+    """After a success there is nothing left to remove; after an interrupt nothing half-written stays."""
+    with contextlib.suppress(OSError):
+        temporary.unlink(missing_ok=True)
 
 
 def _write_new(path: Path, data: bytes, *, like: Path | None) -> None:

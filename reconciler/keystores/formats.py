@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reconciler.errors import ReconcileError
+from reconciler.errors import KeystoreUnreadableError, ReconcileError
 from reconciler.keystores.detect import detect
 from reconciler.model import StoreType
 
@@ -44,6 +45,25 @@ def parse_container(data: bytes, password: Secret | None, *, origin: str) -> Con
     parse = _resolve(FORMATS[detect(data, origin)].parse)
     container: Container = parse(data, password, origin=origin)
     return container
+
+
+def open_container(data: bytes, password: Secret | None, *, origin: str) -> tuple[Container, Secret | None]:
+    """The container of a keystore file, and the password that it opens with.
+
+    Where none is declared, the empty one is tried: it is how some programs write keystores "without a password", and
+    nobody can declare it, since an empty secret is mostly one that CI kept back.
+
+    Raises:
+        KeystoreUnreadableError: see `parse_container`.
+    """
+    from reconciler.secret import Secret
+
+    if password is None:
+        with suppress(KeystoreUnreadableError):
+            container = parse_container(data, nothing := Secret(b""), origin=origin)
+            if container.snapshot().integrity:
+                return container, nothing
+    return parse_container(data, password, origin=origin), password
 
 
 def new_container(store_type: StoreType) -> Container:

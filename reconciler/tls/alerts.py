@@ -64,7 +64,9 @@ _HINTS = {
     48: "the server does not know the CA of the client certificate: its operator must import that CA, or the right key "
     "pair is another one (--client-certificate ALIAS)",
     49: "the certificate is valid, but the server does not let its owner in",
+    70: "the operator of the server must enable TLS 1.2 or 1.3",
     71: "the server asks for stronger cipher suites than this client offers",
+    86: "the operator of the server must enable TLS 1.2 or 1.3",
     80: "the server failed; often it does not know the name: try --server-name",
     112: "the server does not know the name that was asked for: try --server-name, or correct the address",
     120: "the server insists on an application protocol (ALPN) that was not offered",

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from reconciler.tls.observing import Destination, Observation
     from reconciler.tls.results import ConnectResult, TrustSource
 
+# A peer that is mute or speaks something else will not say more when it is asked again.
+_WITHOUT_VERSION = frozenset({failures.HANDSHAKE_TIMEOUT, failures.NOT_TLS})
+
 ANY_KEY_PAIR = ""
 """As the wanted alias: the key pair that Java would choose."""
 
@@ -156,7 +159,7 @@ def _readable_names(request: CertificateRequest | None) -> tuple[str, ...]:
 
 def _versions(destination: Destination, first: Observation) -> tuple[tuple[str, bool | None], ...]:
     """Which versions the server speaks. Old ones are tried only when it speaks nothing newer."""
-    if first.peer is None:
+    if first.peer is None or (first.failure and first.failure.code in _WITHOUT_VERSION):
         return ()
     known: dict[str, bool | None] = {first.version: True} if first.version in JAVA_VERSIONS else {}
     known |= _probed(destination, {name: one for name, one in JAVA_VERSIONS.items() if name not in known})

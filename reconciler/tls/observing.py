@@ -98,12 +98,18 @@ def client_context(
     context.verify_mode = ssl.CERT_NONE
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
     context.options |= _LEGACY_SERVER_CONNECT
+    _limit(context, oldest, newest)
+    return context
+
+
+def _limit(context: ssl.SSLContext, oldest: ssl.TLSVersion, newest: ssl.TLSVersion) -> None:
+    if oldest not in OLD_VERSIONS.values():
+        context.maximum_version, context.minimum_version = newest, oldest
+        return
     with warnings.catch_warnings():
         # TLS 1.0 and 1.1 are asked for only to tell that a server knows nothing newer.
         warnings.simplefilter("ignore", DeprecationWarning)
-        context.maximum_version = newest
-        context.minimum_version = oldest
-    return context
+        context.minimum_version, context.maximum_version = oldest, newest
 
 
 def observe(destination: Destination, context: ssl.SSLContext) -> Observation:

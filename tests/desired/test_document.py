@@ -176,6 +176,7 @@ def test_each_place_is_where_the_text_begins_and_values_survive(value: dict[str,
         ("[a]: b\n", (1, 1), "a key must be text", "quotes"),
         ("? {a: 1}\n: b\n", (1, 3), "a key must be text", "quotes"),
         ("a: *nothing\n", (1, 4), "an anchor that does not exist", "quotes"),
+        ("a: &x {b: 1}\nc: {*x : 1}\n", (2, 5), "a key must be text", None),
         ("a: &x [*x]\n", (1, 8), "an anchor that contains this place itself", "quotes"),
         ('a: "\\0"\n', (1, 4), "a control character", None),
         ("a: \x07\n", (1, 4), "a control character (U+0007)", None),
@@ -289,13 +290,28 @@ def test_hostile_yaml_ends_soon_in_a_value_or_in_problems(text: str) -> None:
 def test_anchors_that_explode_are_refused() -> None:
     [problem] = refused(LAUGHS)
 
-    assert "anchors that expand to more than" in problem.message
+    assert problem.message == "anchors that expand to far more than was written"
 
 
 def test_depth_is_bounded() -> None:
     [problem] = refused("[" * 40 + "]" * 40)
 
     assert "nested deeper than 32 levels" in problem.message
+
+
+def test_depth_is_bounded_through_anchors_too() -> None:
+    text = "a0: &a0 x\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 50))
+    [problem] = refused(text)
+
+    assert "nested deeper than 32 levels" in problem.message
+    assert problem.source is not None
+    assert problem.source.line == 33
+
+
+def test_a_long_text_that_is_used_again_and_again_counts_as_an_explosion() -> None:
+    [problem] = refused(f"a: &a {'x' * 10_000}\nb: [{'*a, ' * 200}]\n")
+
+    assert problem.message == "anchors that expand to far more than was written"
 
 
 def test_size_is_bounded_before_anything_is_read() -> None:

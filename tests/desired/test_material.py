@@ -356,6 +356,31 @@ def test_a_key_that_java_does_not_show_can_be_brought_along(
     assert public_key_sha256_of(opened) == LEAF.public_key_sha256
 
 
+def test_a_key_without_its_certificate_cannot_be_brought_along(
+    repository: Repository, openssl: str, with_password: SecretRef
+) -> None:
+    repository.write("key.pem", pem_of(LEAF_KEY))
+    command = [
+        openssl,
+        "pkcs12",
+        "-export",
+        "-nocerts",
+        "-inkey",
+        "key.pem",
+        "-name",
+        "x",
+        "-out",
+        "x.p12",
+        "-passout",
+        f"pass:{PASSWORD}",
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    with pytest.raises(MaterialError) as caught:
+        chain_of(KeyPairFile(str(repository.root / "x.p12"), "x.p12", password=with_password))
+
+    assert caught.value.message == "x.p12 holds no certificate of its private key 'x'"
+
+
 @pytest.mark.parametrize("name", sorted(path.name for path in (CORPUS / "files").iterdir()))
 def test_a_keystore_cut_short_anywhere_is_an_error(tmp_path: Path, changeit: SecretRef, name: str) -> None:
     content = (CORPUS / "files" / name).read_bytes()
@@ -407,6 +432,22 @@ def test_a_key_in_pem_has_its_chain_at_once(repository: Repository) -> None:
     assert isinstance(wanted, WantedImport)
 
     assert wanted.chain == (LEAF, MIDDLE)
+    assert (
+        resolve(repository.state("include: []\nkeyPairs: {a: {file: key.pem, certificateFile: chain.pem}}"))
+        .wanted[0]
+        .chain
+        == wanted.chain
+    )  # type: ignore[union-attr]  # an import has one
+
+
+def test_a_renewal_that_is_no_duration_is_said_at_its_own_line(repository: Repository) -> None:
+    repository.write("partner.p12", _p12())
+    [problem] = repository.problems_in("keyPairs:\n  a:\n    file: partner.p12\n    renewBefore: 99999d\n")
+
+    assert (problem.message, str(problem.source)) == (
+        "`keyPairs.a.renewBefore`: must lie between 1m and 36525d",
+        "keystore.yaml:6:5",
+    )
 
 
 def test_resolving_says_all_that_is_wrong_with_its_lines(

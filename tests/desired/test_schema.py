@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -92,6 +93,12 @@ def test_booleans_and_integers_are_read_from_the_schema() -> None:
         ("trustedRoots: {a: {file: x, sha256: abc}}", "3:37: [wrong-value] `trustedRoots.a.sha256` is 'abc': must be a SHA-256: 64 hexadecimal digits, in pairs with colons or without (None)"),
         ("trustedRoots: {a: {file: ''}}", "3:26: [wrong-value] `trustedRoots.a.file` is '': must not be empty (None)"),
         ("include: roots.yaml", "3:10: [wrong-type] `include` is text: must be a list (write it in [brackets])"),
+        (f"include: [{'x' * 4097}]", "3:11: [wrong-value] `include[0]` is '" + "x" * 63 + "…': must have at most 4096 characters (None)"),
+        (f"include: [{'x,' * 1001}]", "3:10: [wrong-value] `include` must have at most 1000 items (None)"),
+        ("keyPairs: {a: {subject: {commonName: x, organizationalUnit: []}}}", "3:61: [wrong-value] `keyPairs.a.subject.organizationalUnit` must be 1 to 64 characters without control characters or blanks at either end, or a list of up to 8 such texts (None)"),
+        ("keyPairs: {a: {subject: {commonName: x, organizationalUnit: {}}}}", "3:61: [wrong-type] `keyPairs.a.subject.organizationalUnit` is a mapping: must be text or a list (None)"),
+        ("keyPairs: {a: {subject: {commonName: x}, rekey: 1}}", "3:49: [wrong-type] `keyPairs.a.rekey` is a number: must be true or false (None)"),
+        ("keyPairs: {a: {subject: {commonName: x}, key: {algorithm: RSA, size: true}}}", "3:70: [wrong-type] `keyPairs.a.key.size` is true or false: must be a whole number (None)"),
         ("include: [{}]", "3:11: [wrong-type] `include[0]` is a mapping: must be text (None)"),
         ("aliases: {protected: ['a', ' b']}", "3:28: [wrong-value] `aliases.protected[1]` is ' b': must be 1 to 250 characters, without control characters or blanks at either end (None)"),
         ("aliases: {unmanaged: ignored}", "3:22: [wrong-value] `aliases.unmanaged` is 'ignored': must be one of report, ignore (did you mean `ignore`?)"),
@@ -132,6 +139,7 @@ def test_what_is_wrong_with_a_value_is_said_where_it_stands(repository: Reposito
         ("apiVersion: reconciler/v2\nkeystore: {type: pkcs12, path: x}", ["1:13: [wrong-value] `apiVersion` is 'reconciler/v2': must be reconciler/v1 (None)"]),
         ("apiVersion: reconciler/v1\nkeystore: {type: p12, path: x, integrity: false}", ["2:18: [wrong-value] `keystore.type` is 'p12': must be one of pkcs12, jks, jceks (did you mean `pkcs12`?)", "2:43: [wrong-value] `keystore.integrity` is 'false': must be none (None)"]),
         ("apiVersion: reconciler/v1\nkeystore: {}", ["2:1: [missing-key] `keystore` needs `type` (for example type: pkcs12)", "2:1: [missing-key] `keystore` needs `path` (for example path: live/outbound.p12)"]),
+        ("apiVersion: reconciler/v1\nkeystore: {type: jks, path: x, password: {file: ~/x}}\nkeyPairs: {a: {subject: {commonName: x}}}", ["2:42: [file] `keystore.password`: ~/x: `~` is not expanded (write the path out)"]),
         ("apiVersion: reconciler/v1\nkeystore: {type: jks, path: ~/x.jks}", ["2:29: [file] `keystore.path`: ~/x.jks: `~` is not expanded (write the path out)"]),
     ],
 )  # fmt: skip
@@ -160,6 +168,43 @@ def test_all_problems_come_at_once_and_in_the_order_of_the_file(repository: Repo
         (5, "unknown-key"),
         (6, "wrong-value"),
     ]
+
+
+HOSTILE = {
+    "unknown keys": "".join(f"k{n}: 1\n" for n in range(100_000)),
+    "roots that are none": "trustedRoots:\n" + "".join(f"  k{n}: 1\n" for n in range(50_000)),
+    "roots without a pin": "trustedRoots:\n" + "".join(f"  k{n}: {{bundle: mozilla}}\n" for n in range(20_000)),
+    "roots with a wrong pin": "trustedRoots:\n"
+    + "".join(f"  k{n}: {{bundle: mozilla, sha256: {n:064x}}}\n" for n in range(2_000)),
+    "files that are missing": "trustedRoots:\n" + "".join(f"  k{n}: {{file: k{n}.pem}}\n" for n in range(20_000)),
+    "keys that stand twice": "trustedRoots:\n" + "  k: {}\n" * 50_000,
+    "key pairs not yet": "keyPairs:\n" + "".join(f"  k{n}: {{existing: true, x: 1, y: 2}}\n" for n in range(20_000)),
+    "aliases of SAP": "trustedRoots:\n" + "".join(f"  sap_{n}: {{}}\n" for n in range(50_000)),
+    "a list instead": "trustedRoots:\n" + "  - [[[[a]]]]\n" * 100_000,
+    "a long text": f"include: [{'x' * 1_000_000}]\n",
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_file_full_of_mistakes_is_answered_soon(repository: Repository, kind: str) -> None:
+    begun = time.monotonic()
+    problems = repository.problems_in(HOSTILE[kind])
+
+    assert problems
+    assert all(len(problem.message) < 500 for problem in problems)
+    assert time.monotonic() - begun < 20
+
+
+def test_of_very_many_mistakes_not_all_are_shown_but_every_refusal(repository: Repository) -> None:
+    problems = repository.problems_in(
+        "trustedRoots:\n" + "".join(f"  k{n}: {{}}\n" for n in range(2_000)) + "  sap_x: {}\n"
+    )
+
+    assert [problem.message for problem in problems if problem.code == "too-many"] == [
+        "more than 1000 mistakes: the others are not shown"
+    ]
+    assert len([problem for problem in problems if problem.code == "missing-key"]) == 1000
+    assert [str(problem.source) for problem in problems if problem.refusal] == ["keystore.yaml:2004:3"]
 
 
 # ------------------------------------------------------------------------------------------ not available yet

@@ -56,6 +56,7 @@ def test_the_bundle_has_every_certificate_with_its_label() -> None:
 
     assert len(mozilla.bundle()) == content.count("-----BEGIN CERTIFICATE-----")
     assert mozilla.bundle()[ISRG].label == "ISRG Root X1"
+    assert "a root without a label" not in {one.label for one in mozilla.bundle().values()}
     assert {f'# Label: "{one.label}"' for one in mozilla.bundle().values()} <= set(content.splitlines())
 
 

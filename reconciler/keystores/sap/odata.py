@@ -71,8 +71,8 @@ def entity(body: bytes, content_type: str) -> Properties:
     if _is_xml(body, content_type):
         return _properties(_parsed_xml(body))
     content = _unwrapped(_parsed_json(body))
-    if isinstance(content, list) or not content:
-        raise MalformedAnswerError("it holds no entity")
+    if isinstance(content, list) or not content or "results" in content:
+        raise MalformedAnswerError("it holds no entity, or a list of them")
     return content
 
 

@@ -34,7 +34,8 @@ class Fault:
 
     Attributes:
         effect: What goes wrong.
-        method: The method that it hits, empty for all; `READ` and `WRITE` stand for kinds of methods.
+        method: The method that it hits, empty for all; `READ` and `WRITE` stand for kinds of
+            methods (the token request is neither).
         contains: A part of the path below the service root (`oauth/token` for the token request), empty for all.
         times: How many requests it hits.
         skip: How many requests of that kind go through before.
@@ -57,7 +58,8 @@ class Fault:
     run: Callable[[], object] | None = None
 
     def hits(self, method: str, path: str) -> bool:
-        kinds = {"": True, "READ": method in {"GET", "HEAD"}, "WRITE": method not in {"GET", "HEAD"}}
+        reads = method in {"GET", "HEAD"}
+        kinds = {"": True, "READ": reads, "WRITE": not reads and path != "oauth/token"}
         return kinds.get(self.method, method == self.method) and self.contains in path
 
 
