@@ -14,7 +14,7 @@ from reconciler.commands import options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reconciler.model import TargetPlan, TargetReport
+    from reconciler.model import Report, TargetPlan, TargetReport
 
 
 @click.command(name="apply", short_help="Do it, read again, compare again, report.")
