@@ -299,14 +299,20 @@ def _unarmoured(block: bytes) -> bytes:
 
 def to_pem(certificates: Sequence[Certificate]) -> bytes:
     """The certificates as one PEM text, in the order given."""
+    return b"".join(_armoured(b"CERTIFICATE", one.der) for one in certificates)
+
+
+def request_to_pem(signing_request: bytes) -> bytes:
+    """A PKCS#10 request (DER) in PEM."""
+    return _armoured(b"CERTIFICATE REQUEST", signing_request)
+
+
+def _armoured(label: bytes, content: bytes) -> bytes:
+    """RFC 7468: 48 bytes give lines of 64 characters."""
     from base64 import encodebytes
 
-    # 48 bytes give lines of 64 characters (RFC 7468).
-    def block(der: bytes) -> bytes:
-        lines = b"".join(encodebytes(der[at : at + 48]) for at in range(0, len(der), 48))
-        return b"-----BEGIN CERTIFICATE-----\n" + lines + b"-----END CERTIFICATE-----\n"
-
-    return b"".join(block(one.der) for one in certificates)
+    lines = b"".join(encodebytes(content[at : at + 48]) for at in range(0, len(content), 48))
+    return b"-----BEGIN " + label + b"-----\n" + lines + b"-----END " + label + b"-----\n"
 
 
 def is_signed_by(child: Certificate, issuer: Certificate) -> bool:

@@ -11,8 +11,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from reconciler.errors import IssuerError, MaterialError
-from reconciler.issuers.external import to_pem
 from reconciler.responses import MAX_RESPONSE, read_response
+from reconciler.x509 import request_to_pem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,7 @@ class Command:
         try:
             done = subprocess.run(
                 list(arguments),
-                input=to_pem(order.signing_request),
+                input=request_to_pem(order.signing_request),
                 capture_output=True,
                 cwd=str(self.spec.options.get("directory") or "."),
                 env=environment,

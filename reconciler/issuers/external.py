@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.errors import IssuerError
+from reconciler.x509 import request_to_pem
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,21 +34,13 @@ class External:
         if letters is None:
             raise IssuerError("the desired state does not say where the signing request goes")
         try:
-            _write(Path(letters.request_path), to_pem(order.signing_request))
+            _write(Path(letters.request_path), request_to_pem(order.signing_request))
         except OSError as error:
             raise IssuerError(
                 f"the signing request cannot be written: {(error.strerror or 'error').lower()}",
                 where=letters.request_shown,
                 hint="the keystore is ready; make the directory writable and run again, or use `reconcile csr`",
             ) from None
-
-
-def to_pem(signing_request: bytes) -> bytes:
-    """A PKCS#10 request in PEM (RFC 7468)."""
-    from base64 import encodebytes
-
-    lines = b"".join(encodebytes(signing_request[at : at + 48]) for at in range(0, len(signing_request), 48))
-    return b"-----BEGIN CERTIFICATE REQUEST-----\n" + lines + b"-----END CERTIFICATE REQUEST-----\n"
 
 
 def _write(path: Path, content: bytes) -> None:
