@@ -76,10 +76,14 @@ def resolve(state: DesiredState) -> DesiredState:
 def _resolved(wanted: WantedImport, problems: list[Problem]) -> WantedImport:
     if wanted.chain:
         return wanted
+    material = cast("KeyPairFile", wanted.material)
     try:
-        return replace(wanted, chain=chain_of(cast("KeyPairFile", wanted.material)))
+        return replace(wanted, chain=chain_of(material))
     except ReconcileError as error:
-        problems.append(Problem("key-pair-file", error.message, wanted.source, hint=error.hint))
+        # What is wrong with a secret is said where the secret is named.
+        secrets = [ref.source for ref in (material.password, material.key_password) if ref is not None]
+        source = next((one for one in secrets if str(one) == error.where), wanted.source)
+        problems.append(Problem("key-pair-file", error.message, source, hint=error.hint))
         return wanted
 
 

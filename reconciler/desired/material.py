@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from reconciler import chains
 from reconciler.desired.document import quoted
 from reconciler.desired.paths import read_file
 from reconciler.errors import KeystoreUnreadableError, MaterialError
 from reconciler.model import EntryKind, StoreType
 from reconciler.ownership import alias_key
 from reconciler.secret import Secret
-from reconciler.x509 import load_certificates
+from reconciler.x509 import is_signed_by, load_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -238,7 +239,7 @@ def _chain_of_plain(content: bytes, material: KeyPairFile) -> tuple[Certificate,
         shown = material.certificate_shown
         content = read_file(material.certificate_path, shown, MAX_BYTES)
     try:
-        return chain_from(load_certificates(content))
+        return only_chain(load_certificates(content))
     except MaterialError as error:
         hint = error.hint if material.certificate_path else "name the file with the certificates with `certificateFile`"
         raise MaterialError(f"{shown}: {error.message}", hint=hint) from None
@@ -254,7 +255,7 @@ def _from_plain(content: bytes, material: KeyPairFile) -> tuple[Secret, tuple[Ce
         raise MaterialError(f"{material.shown}: {error.message}", where=error.where, hint=error.hint) from None
 
 
-def chain_from(certificates: Sequence[Certificate]) -> tuple[Certificate, ...]:
+def only_chain(certificates: Sequence[Certificate]) -> tuple[Certificate, ...]:
     """The chain that certificates in any order make, leaf first; the same certificate twice counts once.
 
     Raises:
@@ -272,28 +273,12 @@ def chain_from(certificates: Sequence[Certificate]) -> tuple[Certificate, ...]:
             "more than one certificate that signs none of the others" if leaves else "certificates that sign each other"
         )
         raise MaterialError(f"{reason}: {names}", hint="keep the certificate of the key and those that signed it")
-    return _walk(leaves[0], list(pool.values()))
-
-
-def _walk(leaf: Certificate, pool: list[Certificate]) -> tuple[Certificate, ...]:
-    from reconciler.x509 import is_signed_by
-
-    chain = [leaf]
-    rest = [one for one in pool if one is not leaf]
-    while rest and chain[-1].issuer_key != chain[-1].subject_key:
-        last = chain[-1]
-        # Certificates that were renewed share their name: the signature tells which one it was.
-        issuer = next((one for one in rest if one.subject_key == last.issuer_key and is_signed_by(last, one)), None)
-        if issuer is None:
-            break
-        chain.append(issuer)
-        rest.remove(issuer)
-    if rest:
+    chain = chains.chain_from(leaves[0], pool.values(), is_signed_by)
+    if rest := [one for one in pool.values() if one not in chain]:
         names = ", ".join(_name(one) for one in rest)
-        raise MaterialError(
-            f"not part of the chain of {_name(leaf)}: {names}", hint="take out what does not belong to it"
-        )
-    return tuple(chain)
+        reason = f"not part of the chain of {_name(leaves[0])}: {names}"
+        raise MaterialError(reason, hint="take out what does not belong to it")
+    return chain
 
 
 def _name(certificate: Certificate) -> str:

@@ -91,11 +91,6 @@ def _missing_key(error: Any) -> str:
     return next(str(name) for name in names if error.message.startswith(f"{name!r} "))
 
 
-def typed_keys() -> frozenset[str]:
-    """The keys under which the schema wants a boolean or an integer."""
-    return _typed_keys()
-
-
 # ---------------------------------------------------------------------------------------------- the schema
 
 
@@ -113,7 +108,8 @@ def _schema() -> dict[str, Any]:
 
 
 @cache
-def _typed_keys() -> frozenset[str]:
+def typed_keys() -> frozenset[str]:
+    """The keys under which the schema wants a boolean or an integer."""
     found = set()
     for properties in _every(_schema(), "properties"):
         found |= {key for key, value in properties.items() if value.get("type") in ("boolean", "integer")}

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from reconciler.desired import resolve
-from reconciler.desired.material import KeyPairFile, chain_from, chain_of, look, open_key
+from reconciler.desired.material import KeyPairFile, chain_of, look, only_chain, open_key
 from reconciler.errors import DesiredStateError, MaterialError
 from reconciler.model import RenewBefore, SecretRef, Source, WantedImport
 from reconciler.x509 import certificate, public_key_sha256_of, to_pem
@@ -71,19 +71,19 @@ def pem_of(
 
 @pytest.mark.parametrize("order", [[LEAF, MIDDLE, ROOT], [ROOT, MIDDLE, LEAF], [MIDDLE, LEAF, ROOT, LEAF, MIDDLE]])
 def test_a_chain_is_put_in_order_leaf_first(order: list[Certificate]) -> None:
-    assert chain_from(order) == (LEAF, MIDDLE, ROOT)
+    assert only_chain(order) == (LEAF, MIDDLE, ROOT)
 
 
 def test_a_chain_may_lack_its_root_and_a_self_signed_certificate_is_a_chain() -> None:
-    assert chain_from([MIDDLE, LEAF]) == (LEAF, MIDDLE)
-    assert chain_from([LONER]) == (LONER,)
-    assert chain_from([LEAF]) == (LEAF,)
+    assert only_chain([MIDDLE, LEAF]) == (LEAF, MIDDLE)
+    assert only_chain([LONER]) == (LONER,)
+    assert only_chain([LEAF]) == (LEAF,)
 
 
 def test_of_two_certificates_with_the_issuers_name_the_signature_tells() -> None:
     with pytest.raises(MaterialError, match="not part of the chain of 'CN=leaf': 'CN=middle'"):
-        chain_from([LEAF, MIDDLE_TWIN, MIDDLE, ROOT])
-    assert chain_from([LEAF, MIDDLE, ROOT])[1] is MIDDLE
+        only_chain([LEAF, MIDDLE_TWIN, MIDDLE, ROOT])
+    assert only_chain([LEAF, MIDDLE, ROOT])[1] is MIDDLE
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_of_two_certificates_with_the_issuers_name_the_signature_tells() -> None
 )
 def test_what_is_not_one_chain_is_refused(certificates: list[Certificate], message: str) -> None:
     with pytest.raises(MaterialError) as caught:
-        chain_from(certificates)
+        only_chain(certificates)
 
     assert message in caught.value.message
 
@@ -467,8 +467,8 @@ def test_resolving_says_all_that_is_wrong_with_its_lines(
 
     assert [(problem.code, str(problem.source)) for problem in problems] == [
         ("key-pair-file", "keystore.yaml:4:3"),
-        ("key-pair-file", "keystore.yaml:5:3"),
-        ("key-pair-file", "keystore.yaml:6:3"),
+        ("key-pair-file", "keystore.yaml:5:37"),
+        ("key-pair-file", "keystore.yaml:6:37"),
     ]
     assert "wrong password" in problems[0].message
     assert problems[1].message == "the environment variable NOT_SET is not set"
