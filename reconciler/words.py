@@ -36,3 +36,8 @@ def names_text(names: Iterable[str]) -> str:
 def chain_text(chain: Sequence[Certificate]) -> str:
     """A chain from the leaf upwards."""
     return " < ".join(one.subject or one.sha256 for one in chain)
+
+
+def with_colons(sha256: str) -> str:
+    """A fingerprint as keytool and browsers write it."""
+    return ":".join(sha256[at : at + 2] for at in range(0, len(sha256), 2)).upper()

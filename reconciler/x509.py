@@ -302,6 +302,37 @@ def to_pem(certificates: Sequence[Certificate]) -> bytes:
     return b"".join(_armoured(b"CERTIFICATE", one.der) for one in certificates)
 
 
+def to_pkcs7(certificates: Sequence[Certificate]) -> bytes:
+    """The certificates as PKCS#7 without signatures (RFC 5652, certs-only), in PEM.
+
+    Raises:
+        MaterialError: one of them cannot be parsed.
+    """
+    from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+
+    loaded = [_loaded(one) for one in certificates]
+    if any(one is None for one in loaded):
+        raise MaterialError("a certificate of the chain cannot be parsed, so no PKCS#7 file can be made of it")
+    return pkcs7.serialize_certificates([one for one in loaded if one is not None], Encoding.PEM)
+
+
+def openssh_public_key(one: Certificate, comment: str) -> bytes:
+    """The public key of a certificate on one line, as it stands in `authorized_keys`.
+
+    Raises:
+        MaterialError: OpenSSH has no form for this kind of key.
+    """
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    loaded = _loaded(one)
+    try:
+        key: Any = loaded.public_key() if loaded else None
+        line: bytes = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    except Exception:  # noqa: BLE001  # unknown algorithms and curves raise what they like
+        raise MaterialError(f"OpenSSH has no form for a key of the kind {one.key_algorithm or 'unknown'}") from None
+    return line + b" " + " ".join(comment.split()).encode() + b"\n"
+
+
 def request_to_pem(signing_request: bytes) -> bytes:
     """A PKCS#10 request (DER) in PEM."""
     return _armoured(b"CERTIFICATE REQUEST", signing_request)

@@ -59,6 +59,11 @@ def _own_problem(one: Declared) -> Problem | None:
     return None
 
 
+def why_unfit(alias: str) -> str | None:
+    """Why an alias cannot be declared, in words; None when it can."""
+    return None if is_plain(alias) else f"the alias {_why_not_plain(alias)[0]}"
+
+
 def _why_not_plain(alias: str) -> tuple[str, str | None]:
     if not alias.strip():
         return "is empty", "give the entry a name"

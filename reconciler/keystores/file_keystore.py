@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from reconciler.keystores.protocol import Container
-    from reconciler.model import KeystoreTarget, Write
+    from reconciler.model import KeystoreTarget, WantedKeyPair, Write
     from reconciler.secret import Secret
 
 
@@ -42,6 +42,23 @@ class FileKeystore:
             self._load()
         container = self._container or new_container(self.target.type)
         return container.with_writes(writes, password=None, now=datetime.now(UTC)).snapshot()
+
+    def signing_request(self, alias: str, wanted: WantedKeyPair) -> bytes:
+        """See `KeystoreReader.signing_request`."""
+        from reconciler.x509 import signing_request
+
+        return signing_request(self.private_key(alias), wanted)
+
+    def private_key(self, alias: str) -> Secret:
+        """See `KeystoreReader.private_key`."""
+        if self._container is None:
+            self._load()
+        return self._open(self._container, alias)
+
+    def _open(self, container: Container | None, alias: str) -> Secret:
+        if container is None or self._password is None:
+            raise ReconcileError("a private key needs a keystore with a password", where=self.target.location)
+        return container.private_key(alias, self._password)
 
     def _load(self) -> None:
         target = self.target
@@ -110,20 +127,9 @@ class WritableFileKeystore(FileKeystore):
         self._staged = (built, read_back)
         return self._snapshot(read_back, built)
 
-    def private_key(self, alias: str) -> Secret:
-        """See `KeystoreWriter.private_key`."""
-        if self._container is None:
-            self._load()
-        return self._open(self._container, alias)
-
     def staged_private_key(self, alias: str) -> Secret:
         """See `KeystoreWriter.staged_private_key`."""
         return self._open(self._staged[1] if self._staged else None, alias)
-
-    def _open(self, container: Container | None, alias: str) -> Secret:
-        if container is None or self._password is None:
-            raise ReconcileError("a private key needs a keystore with a password", where=self.target.location)
-        return container.private_key(alias, self._password)
 
     def commit(self) -> None:
         """See `KeystoreWriter.commit`. The old file is kept as a backup beside the store first."""
