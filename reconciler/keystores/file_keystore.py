@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from reconciler.secret import Secret
 
 
+# What keytool asks for when it makes a keystore (`sun.security.tools.keytool.Main`).
+LEAST_PASSWORD = 6
+
+
 class FileKeystore:
     """The reading half: what `plan`, `drift`, `list` and `show` hold. It has no method that writes."""
 
@@ -70,11 +74,21 @@ class FileKeystore:
                     where=target.location,
                     hint="check the path, or let reconcile make it with `create: true`",
                 )
+            self._check_new_password()
             self._container = None
             return
         self._container, self._password = open_container(self._data, self._password, origin=target.location)
         self._check_type(self._container)
         self._check_integrity(self._container.snapshot().integrity)
+
+    def _check_new_password(self) -> None:
+        """A keystore that is to be made gets the least password that keytool would take."""
+        if self._password is None or len(self._password.reveal()) < LEAST_PASSWORD:
+            raise ReconcileError(
+                f"the keystore is to be made, and its password has fewer than {LEAST_PASSWORD} characters",
+                where=str(self.target.source),
+                hint="declare a longer one under `keystore.password`",
+            )
 
     def _check_type(self, container: Container) -> None:
         if container.type is not self.target.type:
