@@ -222,6 +222,9 @@ class Snapshot:
         warnings: Sentences for `list` and `show`.
         integrity: Whether the file carries an integrity check that was verified.
         version: SHA-256 of the file, or the tenant's LastModifiedTime: equal means unchanged.
+        encryption: How a PKCS#12 file is encrypted: modern, legacy, or other; None where that says nothing.
+        opened_with_previous: Whether it was the previous password that opened it.
+        old_backups: With `opened_with_previous`, the backups that the previous password opens as well.
     """
 
     type: StoreType
@@ -232,6 +235,9 @@ class Snapshot:
     warnings: tuple[str, ...] = ()
     integrity: bool = True
     version: str = ""
+    encryption: str | None = None
+    opened_with_previous: bool = False
+    old_backups: tuple[str, ...] = ()
 
 
 # ----------------------------------------------------------------------------------------- what is wanted
@@ -435,6 +441,9 @@ class KeystoreTarget:
         create: Whether a missing file may be made.
         allow_no_integrity: `integrity: none`: a password is declared and the missing check is accepted.
         password: Where the password comes from; None for a keystore without one.
+        previous_password: Where the password comes from that the keystore has until now; None when it is `password`.
+        encryption: modern or legacy; None as the file is, and modern for a new one.
+        keep_backups: How many backups of the keystore file are kept.
     """
 
     type: StoreType
@@ -445,6 +454,9 @@ class KeystoreTarget:
     allow_no_integrity: bool = False
     password_declared: bool = False
     password: SecretRef | None = None
+    previous_password: SecretRef | None = None
+    encryption: str | None = None
+    keep_backups: int = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -549,6 +561,9 @@ class Step(StrEnum):
     RESPELL = "respell"  # the same entry under the spelling that Java finds
     RENAME = "rename"
     REMOVE = "remove"
+    MIGRATE = "migrate"  # the same entries in another format, under another password or encryption
+    RESTORE = "restore"  # what a backup holds under the alias
+    RESTORE_FILE = "restore-file"  # a whole backup in the place of the keystore
 
 
 @dataclass(frozen=True, slots=True)
@@ -558,6 +573,27 @@ class Affect:
     alias: str
     chain_before: tuple[str, ...]
     chain_after: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """How a keystore file becomes what is declared, without a change of any entry.
+
+    Attributes:
+        from_type: What the file is.
+        to_type: What it becomes.
+        from_encryption: `Snapshot.encryption` of the file.
+        to_encryption: The declared encryption, None where nothing is declared.
+        new_password: Whether the password changes.
+        unchanged: The identities of protected entries: their keys go over byte for byte, or the keystore does not.
+    """
+
+    from_type: StoreType
+    to_type: StoreType
+    from_encryption: str | None = None
+    to_encryption: str | None = None
+    new_password: bool = False
+    unchanged: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -583,6 +619,9 @@ class Change:
     certificate_change: str | None = None  # same-key-renewed, re-keyed, other-issuer, names-changed
     warnings: tuple[str, ...] = ()  # how the new certificate is weaker than the old one
     receivers: tuple[str, ...] = ()  # who has to know of it
+    migration: Migration | None = None
+    restored: Entry | None = None  # what the backup holds, where it is put back
+    run: str | None = None  # the run whose backup that is
 
 
 @dataclass(frozen=True, slots=True)
@@ -604,6 +643,7 @@ class PutCertificate:
 
     alias: str
     certificate: Certificate
+    created: datetime | None = None  # None: now
 
 
 @dataclass(frozen=True, slots=True)
@@ -616,6 +656,7 @@ class PutKeyPair:
     alias: str
     chain: tuple[Certificate, ...]
     private_key: Secret | None = None
+    created: datetime | None = None  # None: now
 
 
 @dataclass(frozen=True, slots=True)
@@ -641,7 +682,43 @@ class Rename:
     new_alias: str
 
 
-Write = PutCertificate | PutKeyPair | PutChain | Remove | Rename
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Put back what a backup holds under an alias, byte for byte.
+
+    Attributes:
+        alias: The alias.
+        entry: The entry as the backup shows it.
+        run: The run whose backup it is.
+        origin: The container of the backup, filled in where the write meets a container.
+    """
+
+    alias: str
+    entry: Entry
+    run: str
+    origin: object = field(default=None, repr=False, compare=False)
+
+
+Write = PutCertificate | PutKeyPair | PutChain | Remove | Rename | Restore
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What the record beside a backup says of the run that made it; see `keystores.history`.
+
+    Attributes:
+        command: apply or rollback.
+        state: The state file, as reports call it.
+        digest: Of the plan.
+        changes: Of the plan for this keystore.
+        undoes: The run that a rollback undoes.
+    """
+
+    command: str
+    state: str
+    digest: str
+    changes: tuple[Change, ...] = ()
+    undoes: str | None = None
 
 
 # ----------------------------------------------------------------------------------------------- outcomes
