@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from reconciler.expiry import NOTICE, day, expiry_of
 from reconciler.key_pairs import Case, Verdict, judge_key_pair
+from reconciler.migration import due
+from reconciler.migration import finding as about_the_store
 from reconciler.model import (
     Absent,
     Difference,
@@ -46,7 +48,9 @@ ALIAS_CASE, MISSING, RENAMED, ABSENT = "alias-case", "missing", "renamed", "abse
 
 
 def compare(desired: DesiredState, live: Snapshot, now: datetime, verify: Verify) -> tuple[Finding, ...]:
-    """What is true of every alias: the declared ones in the order of the file, then the others as they are stored.
+    """What is true of the keystore itself where it has to migrate, then of every alias.
+
+    The declared ones come in the order of the file, then the others as they are stored.
 
     Args:
         desired: What the file asks for.
@@ -54,7 +58,9 @@ def compare(desired: DesiredState, live: Snapshot, now: datetime, verify: Verify
         now: The moment that expiry is judged at, aware.
         verify: Whether the first certificate was signed with the key of the second (`x509.is_signed_by`).
     """
-    return tuple(_Comparison(desired, live, now, verify).findings())
+    migration = due(desired, live)
+    itself = () if migration is None else (about_the_store(desired, migration),)
+    return (*itself, *_Comparison(desired, live, now, verify).findings())
 
 
 @dataclass(frozen=True)

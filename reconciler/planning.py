@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,6 +12,8 @@ from reconciler.compare import ABSENT, ALIAS_CASE, REFUSALS, RENAMED, compare
 from reconciler.errors import PlanRefusedError, Problem, RefusedError
 from reconciler.issued import classify, planned_weaknesses, weaknesses
 from reconciler.key_pairs import AWAITING_APPROVAL, CHAIN, EXTERNAL, KEY_SPEC, REQUESTED, is_placeholder
+from reconciler.migration import change as about_the_store
+from reconciler.migration import due
 from reconciler.model import (
     Action,
     Affect,
@@ -22,6 +25,7 @@ from reconciler.model import (
     PutKeyPair,
     Remove,
     Rename,
+    Restore,
     Status,
     Step,
     TargetPlan,
@@ -38,7 +42,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.chains import Verify
-    from reconciler.model import Certificate, DesiredState, Entry, Finding, Snapshot, Wanted, Write
+    from reconciler.model import Certificate, DesiredState, Entry, Finding, Migration, Snapshot, Wanted, Write
 
 # A plan that deletes or replaces more of the visible unprotected entries than this needs --allow-mass-change.
 MASS_SHARE = 0.30
@@ -46,9 +50,12 @@ MASS_COUNT = 5
 
 
 class Preview(Protocol):
-    """`KeystoreReader.preview`: what the keystore would show after some writes, without writing."""
+    """`KeystoreReader.preview`: what the keystore would show after some writes, without writing.
 
-    def __call__(self, writes: Sequence[Write], /) -> Snapshot: ...
+    With a migration, the writes are tried on what the keystore becomes by it.
+    """
+
+    def __call__(self, writes: Sequence[Write], /, *, migration: Migration | None = None) -> Snapshot: ...
 
 
 def plan_target(  # noqa: PLR0913  # each is a fact of its own
@@ -71,8 +78,8 @@ def plan_target(  # noqa: PLR0913  # each is a fact of its own
         renewals_only: Plan only what time and arrived answers ask for.
 
     Raises:
-        PlanRefusedError: a declared alias is protected, would change its kind, or exists in two spellings; or a valid
-            key that somebody else certified would be thrown away.
+        PlanRefusedError: a declared alias is protected, would change its kind, or exists in two spellings; a valid
+            key that somebody else certified would be thrown away; or the keystore cannot migrate whole.
     """
     findings = compare(desired, live, now, verify)
     problems = [problem for finding in findings if (problem := _refusal(finding)) is not None]
@@ -87,7 +94,13 @@ def plan_target(  # noqa: PLR0913  # each is a fact of its own
     if not live.exists and not renewals_only:
         changes.insert(0, _create_store(desired))
     changes.sort(key=lambda change: _ORDER[change.action])
-    return TargetPlan(desired, live, findings, _with_affects(tuple(changes), desired, live, preview))
+    migration = None if renewals_only else due(desired, live)
+    if migration is None:
+        return TargetPlan(desired, live, findings, with_affects(tuple(changes), desired, live, preview))
+    after_it = partial(preview, migration=migration)
+    moved = after_it(())
+    first = _migrate(desired, live, moved, migration)
+    return TargetPlan(desired, live, findings, (first, *with_affects(tuple(changes), desired, moved, after_it)))
 
 
 _ORDER = {action: place for place, action in enumerate(Action)}
@@ -374,6 +387,8 @@ def public_writes(change: Change) -> tuple[Write, ...]:
             return (Rename(alias, change.new_alias or alias),)
         case Step.REMOVE:
             return (Remove(alias),)
+        case Step.RESTORE if change.restored is not None and change.run is not None:
+            return (Restore(alias, change.restored, change.run),)
         case Step.ANSWER | Step.COMPLETE_CHAIN:
             return (PutChain(alias, change.chain),)
         case Step.ANSWER_STAGED:
@@ -391,7 +406,27 @@ def _take_over(change: Change) -> tuple[Write, ...]:
     return (*answer, *away, Rename(staged, alias))
 
 
-def _with_affects(
+def _migrate(desired: DesiredState, live: Snapshot, moved: Snapshot, migration: Migration) -> Change:
+    """The migration; in another format Java may go on from the end of a chain, and may do nothing else.
+
+    Raises:
+        PlanRefusedError: it would show a chain otherwise.
+    """
+    change = replace(about_the_store(desired, live, migration), affects=_side_effects(live, moved, set()))
+    other = [one for one in change.affects if one.chain_after[: len(one.chain_before)] != one.chain_before]
+    if other:
+        message = "cannot be carried: in a {} keystore Java would show another chain for it"
+        raise PlanRefusedError(
+            [
+                Problem("migrate", f"{one.alias}: {message.format(migration.to_type)}", change.source, refusal=True)
+                for one in other
+            ],
+            desired.keystore.location,
+        )
+    return change
+
+
+def with_affects(
     changes: tuple[Change, ...], desired: DesiredState, live: Snapshot, preview: Preview
 ) -> tuple[Change, ...]:
     """Let each change say what Java would show differently for entries that no change names."""
@@ -478,6 +513,10 @@ def digest(targets: Sequence[TargetPlan]) -> str:
 
 
 def _digested(change: Change) -> dict[str, object]:
+    moved = change.migration
+    migration = moved and [
+        moved.from_type, moved.to_type, moved.from_encryption, moved.to_encryption, moved.new_password,
+    ]  # fmt: skip
     return {
         "action": change.action,
         "alias": alias_key(change.alias),
@@ -489,6 +528,8 @@ def _digested(change: Change) -> dict[str, object]:
         "affects": [[affect.alias, affect.chain_before, affect.chain_after] for affect in change.affects],
         "before": None if change.before is None else [change.before.kind, _chain(change.before)],
         "desired": _spec(change.wanted),
+        **({} if migration is None else {"migration": migration}),
+        **({} if change.run is None else {"restored": [change.run, change.restored and _chain(change.restored)]}),
     }
 
 
