@@ -155,12 +155,14 @@ class _Application:
         """A key, new or kept, and what its issuer says: certificates now, or nothing until later."""
         from reconciler.issuers.protocol import Order
         from reconciler.issuers.table import issuer_for
-        from reconciler.key_pairs import EXTERNAL
+        from reconciler.key_pairs import EXTERNAL, is_placeholder
         from reconciler.x509 import signing_request
 
         private_key = self._private_key(change, wanted)
         issuer = issuer_for(wanted.issuer)
-        order = Order(wanted, signing_request(private_key, wanted), private_key)
+        renews = change.before.leaf if change.before and not is_placeholder(wanted, change.before) else None
+        keeps_key = change.step in {Step.REQUEST, Step.REISSUE} and change.staged is None
+        order = Order(wanted, signing_request(private_key, wanted), private_key, renews if keeps_key else None)
         if wanted.issuer.type == EXTERNAL:
             return _Prepared(self._waiting(change, wanted, private_key), issuer, order)
         returned = issuer.issue(order, self.now)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.chains import Verify
-    from reconciler.model import Certificate, Correspondence, Entry, WantedKeyPair
+    from reconciler.model import Certificate, Correspondence, Entry, RequestFacts, WantedKeyPair
 
 SELF_SIGNED, LOCAL_CA, EXTERNAL = "self-signed", "local-ca", "external"
 # Issuers that do not leave the subject as it was asked for: what they answered to our own request is not drift.
@@ -168,7 +168,15 @@ def _request_state(case: Case) -> str:
         and request.subject == case.wanted.subject
         and set(request.subject_alt_names) == set(case.wanted.subject_alt_names)
     )
-    return REQUESTED if fits else REQUEST_OUTDATED
+    return REQUESTED if fits and _is_of_this_round(case, request) else REQUEST_OUTDATED
+
+
+def _is_of_this_round(case: Case, request: RequestFacts) -> bool:
+    """A renewal over the same key asks with the same words as the last one: what we noted above it tells them apart."""
+    if request.requested is None:
+        return True
+    leaf = case.waiting.chain[0]
+    return request.renews == (None if is_placeholder(case.wanted, case.waiting) else leaf.sha256)
 
 
 def _is_awaiting_signature(case: Case) -> Verdict | None:
@@ -182,17 +190,20 @@ def _is_awaiting_signature(case: Case) -> Verdict | None:
         case "request-missing":
             message = f"the key waits for its certificate{_age(case)}; the signing request is not in the repository"
         case _:
-            message = f"the signing request {letters.request_shown} asks for something else than is declared"
+            message = f"the signing request {letters.request_shown} is not the one that is needed now"
     return Verdict(Status.AWAITING_SIGNATURE, state, message)
 
 
 def _age(case: Case) -> str:
-    """The placeholder's `notBefore` dates a waiting request."""
-    start = case.waiting.chain[0].not_before
-    if start is None or not is_placeholder(case.wanted, case.waiting):
-        return ""
-    days = (case.now - start).days
-    return f" for {days} day{'' if days == 1 else 's'}"
+    """The placeholder's `notBefore` dates a waiting request; over the same key it is the day noted above it."""
+    letters = case.wanted.correspondence
+    request = letters.request if letters else None
+    if is_placeholder(case.wanted, case.waiting):
+        start = case.waiting.chain[0].not_before
+        days = (case.now - start).days if start is not None else None
+    else:
+        days = (case.now.date() - request.requested).days if request and request.requested else None
+    return "" if days is None else f" for {days} day{'' if days == 1 else 's'}"
 
 
 def _key_differs(wanted: WantedKeyPair, entry: Entry) -> bool:

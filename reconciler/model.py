@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime, timedelta
+    from datetime import date, datetime, timedelta
 
     from reconciler.secret import Secret
 
@@ -281,11 +281,21 @@ class IssuerSpec:
 
 @dataclass(frozen=True, slots=True)
 class RequestFacts:
-    """What a signing request asks for, so that one that is out can be told from one that is outdated."""
+    """What a signing request asks for, so that one that is out can be told from one that is outdated.
+
+    Attributes:
+        public_key_sha256: The key that is to be certified.
+        subject: As in `WantedKeyPair`.
+        subject_alt_names: As in `WantedKeyPair`.
+        requested: The day that we noted above the request; None for requests that others wrote.
+        renews: SHA-256 of the certificate that it renews over the same key, as we noted; None for a first one.
+    """
 
     public_key_sha256: str
     subject: tuple[tuple[str, str], ...]
     subject_alt_names: tuple[str, ...]
+    requested: date | None = None
+    renews: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from reconciler.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
-    from datetime import datetime
+    from datetime import date, datetime
 
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
@@ -525,7 +525,7 @@ def _authority_key_identifier(ca: x509.Certificate) -> x509.AuthorityKeyIdentifi
 
 
 def request_facts(data: bytes) -> RequestFacts | None:
-    """What a PKCS#10 request in PEM or DER asks for; None when it is not one."""
+    """What a PKCS#10 request in PEM or DER asks for, and what we noted above it; None when it is not one."""
     from cryptography import x509
 
     try:
@@ -541,9 +541,23 @@ def request_facts(data: bytes) -> RequestFacts | None:
             sha256(_spki(request.public_key())).hexdigest(),
             tuple((_attribute_name(one), str(one.value)) for one in request.subject),
             tuple(_general_name(name) for name in names),
+            *_notes(data),
         )
     except Exception:  # noqa: BLE001  # whatever lies there: it is not a request
         return None
+
+
+_REQUESTED = re.compile(rb"^Requested: (\d{4}-\d{2}-\d{2})\s*$", re.MULTILINE)
+_RENEWS = re.compile(rb"^Renews: ([0-9a-f]{64})\s*$", re.MULTILINE)
+
+
+def _notes(data: bytes) -> tuple[date | None, str | None]:
+    from datetime import date
+
+    above = data.partition(b"-----BEGIN")[0]
+    requested, renews = _REQUESTED.search(above), _RENEWS.search(above)
+    day = date.fromisoformat(requested[1].decode()) if requested else None
+    return day, renews[1].decode() if renews else None
 
 
 def subject_name(attributes: Sequence[tuple[str, str]]) -> x509.Name:

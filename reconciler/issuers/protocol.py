@@ -20,11 +20,13 @@ class Order:
         wanted: What is declared.
         signing_request: The PKCS#10 request as DER, signed with the key that is to be certified.
         private_key: That key as PKCS#8 DER where it is at hand; None where it never leaves its keystore.
+        renews: The certificate over the same key that is to be renewed; None for the first one of a key.
     """
 
     wanted: WantedKeyPair
     signing_request: bytes
     private_key: Secret | None
+    renews: Certificate | None = None
 
 
 class Issuer(Protocol):
