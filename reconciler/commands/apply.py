@@ -114,7 +114,7 @@ def _confirm(planned: Sequence[TargetPlan], *, yes: bool) -> None:
             hint="review the plan and give --yes",
         )
     if not click.confirm(f"Apply {count} changes?", err=True):
-        raise click.Abort
+        raise ReconcileError("not applied, as you said; nothing was written")
 
 
 def _code(target: TargetReport) -> int:

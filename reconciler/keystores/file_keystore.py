@@ -150,8 +150,12 @@ class WritableFileKeystore(FileKeystore):
         if self._staged is None:
             raise ReconcileError("nothing was staged", where=self.target.location)
         built, _ = self._staged
-        self._back_up()
-        replace_file(self.target.path, built, expected=self._data, shown_as=self.target.location)
+        backup = self._back_up()
+        try:
+            replace_file(self.target.path, built, expected=self._data, shown_as=self.target.location)
+        except BaseException:
+            self._forget(backup)
+            raise
 
     def _make_directory(self) -> None:
         directory = Path(self.target.path).parent
@@ -162,18 +166,28 @@ class WritableFileKeystore(FileKeystore):
                 f"the directory of the keystore cannot be made: {reason_of(error)}", where=self.target.location
             ) from None
 
-    def _back_up(self) -> None:
+    def _back_up(self) -> Path | None:
         if self._data is None:
-            return
+            return None
         path = Path(self.target.path).resolve()
         directory = path.with_name(f"{path.name}.backups")
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         try:
             directory.mkdir(mode=0o700, exist_ok=True)
-            write_private_file(directory / f"{stamp}{path.suffix}", self._data)
+            backup = directory / f"{stamp}{path.suffix}"
+            write_private_file(backup, self._data)
         except OSError as error:
             raise ReconcileError(
                 f"the backup of the keystore cannot be written: {reason_of(error)}; nothing was changed",
                 where=self.target.location,
                 hint=f"make {directory.name} beside the keystore writable",
             ) from None
+        return backup
+
+    def _forget(self, backup: Path | None) -> None:
+        """A backup says that something was applied: where the keystore is still the old one, there is none."""
+        if backup is None:
+            return
+        with contextlib.suppress(OSError, ReconcileError):
+            if read_keystore_file(self.target.path, shown_as=self.target.location) == self._data:
+                backup.unlink()

@@ -129,7 +129,7 @@ class Pkcs12Container:
         return tuple(
             HiddenKey(
                 view.bags[position].name or "",
-                view.bags[position].kind.value,
+                view.why_hidden(position),
                 tuple(view.certificate(one) for one in view.hidden_chain(position)),
                 position,
             )

@@ -54,7 +54,7 @@ class JavaView:
         self.bags = [bag for bags in safes for bag in bags]
         self.shown: dict[str, Claim] = {}
         self.covered: list[Claim] = []  # replaced in the table by a later claim to the same alias
-        self.skipped: list[int] = []
+        self.skipped: set[int] = set()
         self._certificates: dict[int, Certificate] = {}
         self._candidates: list[tuple[int, bytes | None]] = []  # for leaves: certificates that are not trusted
         self._chains: dict[int, list[int]] = {}
@@ -74,7 +74,7 @@ class JavaView:
             case BagKind.KEY:
                 self._keys += 1
                 if bag.key_id is None and self._keys > 1:
-                    self.skipped.append(position)
+                    self.skipped.add(position)
                 else:
                     key_id = IMPLIED_KEY_ID if bag.key_id is None else bag.key_id
                     self._claim(position, bag, EntryKind.KEY_PAIR, key_id)
@@ -190,10 +190,12 @@ class JavaView:
             for claim in self.shown.values()
         }
 
+    @cached_property
     def certificates_in_chains(self) -> set[bytes]:
         """Every certificate that belongs to an entry or to a private key that is not shown."""
-        hidden = (position for key in self.hidden_keys for position in self.hidden_chain(key))
-        return self._visible.union(self.certificate(position).der for position in hidden)
+        chains = [self.chain(claim) for claim in self.shown.values()]
+        chains.extend(self.hidden_chain(key) for key in self.hidden_keys)
+        return {self.certificate(position).der for chain in chains for position in chain}
 
     @property
     def unclaimed_keys(self) -> list[int]:
@@ -254,38 +256,40 @@ class JavaView:
 
     def hidden(self) -> tuple[HiddenEntry, ...]:
         """What is in the file and not shown."""
-        twins = {claim.position for claim in self.covered}
         shown = {claim.position for claim in self.shown.values()}
         found: list[HiddenEntry] = []
         for position, bag in enumerate(self.bags):
             if position not in shown and not self._is_in_a_chain(bag):
-                found.extend(self._hidden(position, bag, twin=position in twins))
+                found.extend(self._hidden(position, bag))
         return tuple(found)
 
     def _is_in_a_chain(self, bag: Bag) -> bool:
-        """Whether a certificate that is no entry of its own is shown nevertheless."""
-        return bag.certificate is not None and not bag.trusted and bag.certificate.der in self._visible
+        """Whether a certificate that is no entry of its own is listed with an entry or a hidden key."""
+        return bag.certificate is not None and not bag.trusted and bag.certificate.der in self.certificates_in_chains
 
     @cached_property
-    def _visible(self) -> set[bytes]:
-        return {self.certificate(position).der for claim in self.shown.values() for position in self.chain(claim)}
+    def _covered_positions(self) -> set[int]:
+        return {claim.position for claim in self.covered}
 
-    def _hidden(self, position: int, bag: Bag, *, twin: bool) -> Iterator[HiddenEntry]:
-        name = bag.name or ""
-        match bag.kind:
-            case BagKind.PLAIN_KEY | BagKind.KEY:
-                what = _SKIPPED if position in self.skipped else bag.kind.value + (f", {_TWIN}" if twin else "")
-                chain = tuple(self.certificate(one) for one in self.hidden_chain(position))
-                yield HiddenEntry(name, what, chain)
-            case BagKind.CERTIFICATE if bag.certificate is None:
-                yield HiddenEntry(name, "certificate of another type than X.509")
-            case BagKind.CERTIFICATE if bag.certificate is not None:
-                what = f"trusted certificate, {_TWIN}" if twin else "certificate outside every chain"
-                yield HiddenEntry(name, what, (bag.certificate,))
-            case BagKind.NESTED:
-                yield from _nested(bag, MAX_NESTING)
-            case _:
-                yield HiddenEntry(name, bag.kind.value + (f", {_TWIN}" if twin else ""))
+    def why_hidden(self, position: int) -> str:
+        """What a bag is that Java does not show, and why it does not."""
+        bag = self.bags[position]
+        if position in self.skipped:
+            return _SKIPPED
+        if position in self._covered_positions:
+            return f"{'trusted ' if bag.trusted else ''}{bag.kind.value}, {_TWIN}"
+        if bag.kind is BagKind.CERTIFICATE:
+            return "certificate outside every chain" if bag.certificate else "certificate of another type than X.509"
+        return bag.kind.value
+
+    def _hidden(self, position: int, bag: Bag) -> Iterator[HiddenEntry]:
+        if bag.kind is BagKind.NESTED:
+            yield from _nested(bag, MAX_NESTING)
+            return
+        certificates = (bag.certificate,) if bag.certificate is not None else ()
+        if bag.kind in (BagKind.PLAIN_KEY, BagKind.KEY):
+            certificates = tuple([self.certificate(one) for one in self.hidden_chain(position)])
+        yield HiddenEntry(bag.name or "", self.why_hidden(position), certificates)
 
 
 def _nested(bag: Bag, depth: int) -> Iterator[HiddenEntry]:

@@ -378,7 +378,7 @@ class Draft:
 
     def _without_orphans(self, safes: tuple[Safe, ...], view: JavaView) -> tuple[tuple[Safe, ...], JavaView]:
         """Take out certificates that were there for nothing but a chain that went away."""
-        orphans = self._loose - view.certificates_in_chains()
+        orphans = self._loose - view.certificates_in_chains
         if not any(_is_orphan(bag, orphans) for bag in view.bags):
             return safes, view
         before = view.chains()
@@ -406,12 +406,18 @@ class Draft:
 
     def _check_others(self, view: JavaView) -> None:
         """An entry that no write names must be what it was; its chain beyond its own certificate may have changed."""
-        for key, before in self._before.shown.items():
+        before = self._before
+        others = before.shown.keys() - self._written
+        for key in others:
             after = view.shown.get(key)
-            if key in self._written or (after is not None and self._before.bags_of(before) == view.bags_of(after)):
-                continue
+            if after is None or before.bags_of(before.shown[key]) != view.bags_of(after):
+                raise RefusedError(
+                    f"this cannot be written without changing {key!r}: Java would take something else for it",
+                    hint=_HINT,
+                )
+        for key in view.shown.keys() - others - self._expected.keys():
             raise RefusedError(
-                f"this cannot be written without changing {key!r}: Java would take something else for it",
+                f"this cannot be written without another entry appearing: {key!r}, which Java does not show so far",
                 hint=_HINT,
             )
 

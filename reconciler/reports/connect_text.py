@@ -24,7 +24,7 @@ def render_connect(
     """The finding as text; `trusted_roots` are the lines for the state file that ``--save`` asked for."""
     paint = Palette(colour=colour)
     lines = [*_verdict(result, paint), "", *_connection(result), *_chain(result), *_judgement(result, paint)]
-    lines += _client(result.client_certificate)
+    lines += _client(result.client_certificate) if result.peer else ()
     lines += [f"{paint.careful('warning')} {one.code}: {printable(one.message)}" for one in result.warnings]
     lines += [f"saved {printable(one.file)}" for one in saved if one.file]
     lines += [paint.quiet("Seen from this host, not from a tenant of SAP Cloud Integration.")]

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.model import Action, Status, WantedCertificate, WantedExisting, WantedImport, WantedKeyPair
+from reconciler.reports.coverage import coverage
+from reconciler.reports.facts import duration_text, serial
+from reconciler.reports.horizon import Term, endings
+from reconciler.reports.standing import standings
 from reconciler.words import key_text, subject_text
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from reconciler.model import (
         Certificate,
@@ -34,7 +38,7 @@ def report_document(report: Report) -> dict[str, Any]:
         "command": report.command,
         "digest": report.digest,
         "generated_at": rfc3339(report.generated_at),
-        "targets": [_target(target) for target in report.targets],
+        "targets": [_target(report, target) for target in report.targets],
     }
 
 
@@ -74,18 +78,20 @@ def entry_document(entry: Entry, protected_by: str | None) -> dict[str, Any]:
 
 def certificate_document(certificate: Certificate) -> dict[str, Any]:
     """The facts of a certificate; what cannot be parsed is null."""
-    names = certificate.subject_alt_names
+    names, usages = certificate.subject_alt_names, certificate.extended_key_usage
     return {
         "subject": certificate.subject,
         "issuer": certificate.issuer,
-        "serial": None if certificate.serial is None else f"{certificate.serial:x}",
+        "serial": serial(certificate),
         "not_before": rfc3339(certificate.not_before),
         "not_after": rfc3339(certificate.not_after),
         "sha256": certificate.sha256,
         "key_algorithm": certificate.key_algorithm,
         "key_size": certificate.key_size,
+        "curve": certificate.curve,
         "signature_algorithm": certificate.signature_algorithm,
         "subject_alt_names": None if names is None else list(names),
+        "extended_key_usage": None if usages is None else list(usages),
     }
 
 
@@ -102,7 +108,7 @@ def summary(target: TargetReport) -> dict[str, int]:
     return counts
 
 
-def _target(target: TargetReport) -> dict[str, Any]:
+def _target(report: Report, target: TargetReport) -> dict[str, Any]:
     document: dict[str, Any] = {
         "state": target.state,
         "keystore": target.location,
@@ -111,6 +117,9 @@ def _target(target: TargetReport) -> dict[str, Any]:
         "findings": [_finding(finding) for finding in _listed(target)],
         "summary": summary(target),
     }
+    if report.command == "drift" and target.plan is not None:
+        document["coverage"] = _coverage(target)
+        document["ends"] = _ends(target, report.generated_at)
     if target.outcomes is not None:
         document["outcomes"] = [_outcome(outcome) for outcome in target.outcomes]
     if target.failure is not None:
@@ -125,6 +134,36 @@ def _target(target: TargetReport) -> dict[str, Any]:
             ],
         }
     return document
+
+
+def _coverage(target: TargetReport) -> dict[str, int]:
+    found = coverage(target)
+    return {
+        "entries": found.entries,
+        "managed": found.managed,
+        "unmanaged": found.unmanaged,
+        "sap_owned": found.sap,
+        "protected": found.protected,
+    }
+
+
+# What ends soon, by name in the document.
+_TERMS = {Term.EXPIRED: "expired", Term.WINDOW: "inside_window", Term.SOON: "next_90_days"}
+
+
+def _ends(target: TargetReport, now: datetime) -> dict[str, Any]:
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in _TERMS.values()}
+    for ending in endings(standings(target, now), now):
+        if ending.term in _TERMS:
+            found[_TERMS[ending.term]].append(
+                {
+                    "alias": ending.standing.alias,
+                    "not_after": rfc3339(ending.moment),
+                    "sha256": ending.certificate.sha256 if ending.certificate else None,
+                    "own": ending.is_own,
+                }
+            )
+    return found
 
 
 def _listed(target: TargetReport) -> list[Finding]:
@@ -204,11 +243,15 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:
+    leaf = outcome.after.leaf if outcome.after else None
     return {
         "action": outcome.change.action,
         "alias": outcome.change.alias,
+        "reason": outcome.change.reason,
         "status": outcome.status,
         "message": outcome.message,
+        "source": _source(outcome.change.source),
+        "after": certificate_document(leaf) if leaf else None,
     }
 
 
@@ -217,13 +260,6 @@ def _source(source: Source | None) -> dict[str, Any] | None:
 
 
 def rfc3339(moment: datetime | None) -> str | None:
-    """A moment as RFC 3339 in UTC, to the second."""
-    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def duration_text(duration: timedelta) -> str:
-    """A duration in the spelling of the desired state: 365d, 12h, 90m."""
-    minutes = int(duration.total_seconds()) // 60
-    if minutes % (24 * 60) == 0:
-        return f"{minutes // (24 * 60)}d"
-    return f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"
+    """A moment in UTC as RFC 3339, to the second."""
+    # isoformat, because strftime("%Y") forgets the leading zeros of early years.
+    return None if moment is None else f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}Z"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from reconciler.reports.document import report_document
+from reconciler.reports.json_text import dump
 
 if TYPE_CHECKING:
     from reconciler.model import Report
@@ -14,4 +14,4 @@ if TYPE_CHECKING:
 def render(report: Report, *, colour: bool = False) -> str:
     """The report as JSON text; `colour` is for people and changes nothing here."""
     del colour
-    return json.dumps(report_document(report), indent=2, ensure_ascii=False) + "\n"
+    return dump(report_document(report))

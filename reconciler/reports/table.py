@@ -13,6 +13,11 @@ FORMATS = {
     "text": "reconciler.reports.text",
     "json": "reconciler.reports.json_report",
     "markdown": "reconciler.reports.markdown",
+    "html": "reconciler.reports.html",
+    "sarif": "reconciler.reports.sarif",
+    "junit": "reconciler.reports.junit",
+    "prometheus": "reconciler.reports.prometheus",
+    "ics": "reconciler.reports.ics",
 }
 
 

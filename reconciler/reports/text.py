@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
-from reconciler.compare import is_difference
-from reconciler.model import (
-    Action,
-    Expiry,
-    OutcomeStatus,
-    Status,
-    Unmanaged,
-    WantedCertificate,
-    WantedImport,
-    WantedKeyPair,
+from reconciler.model import Action, Expiry, OutcomeStatus, Status, WantedCertificate, WantedImport, WantedKeyPair
+from reconciler.reports.coverage import Coverage, coverage
+from reconciler.reports.document import summary
+from reconciler.reports.drift_groups import drift_groups
+from reconciler.reports.facts import (
+    day,
+    declared,
+    declared_subject,
+    duration_text,
+    fingerprint_or_text,
+    key,
+    left,
+    name,
+    place,
+    plural,
+    short,
+    short_name,
 )
-from reconciler.reports.document import duration_text, summary
-from reconciler.reports.printable import Palette, printable
-from reconciler.words import key_text, subject_text
+from reconciler.reports.fleet import Verdict, causes, members
+from reconciler.reports.horizon import Term
+from reconciler.reports.printable import Palette, padded, printable, width
+from reconciler.reports.side_by_side import compare_change
+from reconciler.reports.standing import Severity
+from reconciler.words import key_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from reconciler.model import Certificate, Change, Finding, Outcome, Report, TargetPlan, TargetReport
+    from reconciler.model import Change, Outcome, Report, TargetReport
+    from reconciler.reports.drift_groups import Group
+    from reconciler.reports.fleet import Cause, Member
+    from reconciler.reports.horizon import Ending
+    from reconciler.reports.standing import Standing
 
 _SIGNS = {
     Action.CREATE_STORE: "+",
@@ -31,6 +46,7 @@ _SIGNS = {
     Action.IMPORT: "+",
     Action.DELETE: "-",
 }
+# What `summary` counts, in words.
 _WORDS = {
     Action.CREATE_STORE: "{} keystore to make",
     Action.CREATE: "{} to create",
@@ -42,40 +58,33 @@ _WORDS = {
     Action.DELETE: "{} to delete",
     Action.MIGRATE: "{} to migrate",
 }
+# Lines are filled up to this many columns; a single fact is never broken, so that it can be searched for.
+_COLUMNS = 80
 _ALIAS_WIDTH = 36
+# More keystores without anything to say than this are counted, not listed.
+_QUIET_LISTED = 10
+_CAUSES_SHOWN = 10
 
 
 def render(report: Report, *, colour: bool = False) -> str:
     """The report as text; every line ends with a line break."""
-    paint = Palette(colour=colour)
-    lines: list[str] = []
-    for target in report.targets:
-        if len(report.targets) == 1 and target.failure and not target.outcomes:
-            continue  # nothing to say beside the error
-        if lines:
-            lines.append("")
-        lines += _SECTIONS[report.command](target, paint)
+    return "".join(f"{line}\n" for line in _lines(report, Palette(colour=colour)))
+
+
+def _lines(report: Report, paint: Palette) -> Iterator[str]:
+    fleet = members(report)
+    if len(fleet) == 1 and fleet[0].target.failure and not fleet[0].target.outcomes:
+        return  # nothing to say beside the error
+    loud = [member for member in fleet if len(fleet) == 1 or not _is_silent(report.command, member)]
+    for member in loud:
+        if member is not loud[0]:
+            yield ""
+        yield _heading(member.target, paint)
+        yield from _SECTIONS[report.command](member, report.generated_at, paint)
+    if len(fleet) > 1:
+        yield from _fleet(report, fleet, paint)
     if report.command == "plan" and any(target.plan and target.plan.changes for target in report.targets):
-        lines += ["", paint.quiet(f"Digest of this plan: {report.digest}")]
-    return "".join(f"{line}\n" for line in lines)
-
-
-# ---------------------------------------------------------------------------------------------------- plan
-
-
-def _plan(target: TargetReport, paint: Palette) -> Iterator[str]:
-    yield _heading(target, paint)
-    plan = target.plan
-    if plan is None:
-        yield from _failure(target, paint)
-        return
-    if plan.changes:
-        yield ""
-        for change in plan.changes:
-            yield from _change(change, paint)
-        yield ""
-    yield from _attention(plan, paint)
-    yield _totals(target, paint)
+        yield from ("", paint.quiet(f"Digest of this plan: {report.digest}"))
 
 
 def _heading(target: TargetReport, paint: Palette) -> str:
@@ -89,99 +98,137 @@ def _failure(target: TargetReport, paint: Palette) -> Iterator[str]:
         yield f"  {paint.bad('failed')}  {printable(target.failure.message)}"
 
 
-def _change(change: Change, paint: Palette) -> Iterator[str]:
+# ---------------------------------------------------------------------------------------------------- plan
+
+
+def _plan(member: Member, now: datetime, paint: Palette) -> Iterator[str]:
+    plan = member.target.plan
+    if plan is None:
+        yield from _failure(member.target, paint)
+        return
+    if plan.changes:
+        yield ""
+        columns = _alias_columns(change.alias for change in plan.changes)
+        for change in plan.changes:
+            yield from _change(change, columns, paint)
+        yield ""
+    yield from _unmended_lines(member, now, paint)
+    yield _totals(member, paint)
+
+
+def _unmended_lines(member: Member, now: datetime, paint: Palette) -> Iterator[str]:
+    left_over = _unmended(member)
+    columns = _alias_columns(ending.standing.alias for ending in left_over)
+    if left_over:
+        yield f"  {paint.strong('Ends, and no change mends it')}"
+        for ending in left_over:
+            yield from _ending(ending, now, columns, paint)
+        yield ""
+
+
+def _unmended(member: Member) -> list[Ending]:
+    """What is declared, ends within its window, and is mended by no change."""
+    return [
+        ending
+        for ending in member.endings
+        if ending.standing.expiry is not Expiry.OK
+        and ending.standing.change is None
+        and ending.standing.finding.wanted is not None
+    ]
+
+
+def _change(change: Change, columns: int, paint: Palette) -> Iterator[str]:
     sign = _SIGNS.get(change.action, "~")
-    colour = {"+": paint.good, "-": paint.bad, "~": paint.careful}[sign]
-    alias = printable(change.alias) if change.alias else ""
-    what, *more = _what(change)
-    yield f"  {colour(sign)} {colour(f'{change.action:<12}')} {alias:<{_ALIAS_WIDTH}} {what}".rstrip()
-    indent = " " * (2 + 2 + 12 + 2)
-    for line in more:
-        yield f"{indent}{line}"
-    place = f"{change.source.file}:{change.source.line}" if change.source else ""
-    yield f"{indent}{paint.quiet(f'{_why(change)}  {printable(place)}'.rstrip())}"
+    colour = _colour_of(sign, paint)
+    alias = padded(printable(change.alias), columns) if change.alias else ""
+    facts = _what(change)
+    head = f"  {colour(sign)} {colour(f'{change.action:<8}')} {paint.strong(alias) if change.alias else ''}"
+    indent = " " * (2 + 2 + 8 + 1)
+    first = printable(facts[0])
+    if len(indent) + columns + 2 + width(first) <= _COLUMNS and change.alias:
+        yield f"{head}  {first}"
+        facts = facts[1:]
+    else:
+        yield head.rstrip()
+    yield from _filled(facts, indent)
+    yield from (paint.quiet(line) for line in _filled(_instead(change), indent))
+    yield f"{indent}{paint.quiet(_why(change))}"
     for warning in change.warnings:
-        yield f"{indent}{paint.careful('weaker')} {printable(warning)}"
+        yield from _row(len(indent), len(indent), ("weaker:", paint.careful), (printable(warning), _plain))
     if change.receivers:
         names = printable(", ".join(change.receivers))
-        yield f"{indent}{paint.careful('receivers')} that know this certificate: {names}"
+        yield from _row(len(indent), len(indent), ("known to", paint.careful), (names, _plain))
     for affect in change.affects:
         shown = f"chain of {len(affect.chain_before)} -> {len(affect.chain_after)} certificates"
-        yield f"{indent}{paint.careful('affects')} {printable(affect.alias)}: Java will show a {shown}"
+        affected = f"affects {printable(affect.alias)}:"
+        yield from _row(len(indent), len(indent), (affected, paint.careful), (f"Java will show a {shown}", _plain))
+
+
+def _colour_of(sign: str, paint: Palette) -> Callable[[str], str]:
+    return {"+": paint.good, "-": paint.bad, "~": paint.careful}[sign]
 
 
 def _why(change: Change) -> str:
     kind = f" ({change.certificate_change})" if change.certificate_change else ""
-    return f"{change.reason}{kind}"
+    return printable(f"{change.reason}{kind}  {place(change.source)}".rstrip())
 
 
 def _what(change: Change) -> list[str]:
+    """Facts about what comes."""
     match change.wanted:
         case WantedCertificate() as wanted:
             new = wanted.certificate
-            return [_name(new), f"valid until {_day(new.not_after)}, SHA-256 {_short(new.sha256)}", *_instead(change)]
+            return [name(new), f"valid until {day(new.not_after)}", f"SHA-256 {short(new.sha256)}"]
         case WantedImport() as wanted:
             new = wanted.chain[0]
-            facts = f"{key_text(new.key_algorithm, new.key_size, new.curve)}, valid until {_day(new.not_after)}"
-            chain = f"chain of {len(wanted.chain)}, from {printable(wanted.origin)}"
-            return [_name(new), f"{facts}, {chain}", *_instead(change)]
+            facts = [name(new), key(new), f"valid until {day(new.not_after)}"]
+            return [*facts, f"chain of {len(wanted.chain)}", f"from {wanted.origin}"]
         case WantedKeyPair() if change.chain or change.staged:
             new = (change.chain or (change.staged.chain if change.staged else ()))[0]
-            return [_name(new), printable(change.message), *_instead(change)]
+            return [name(new), key(new), f"valid until {day(new.not_after)}", change.message]
         case WantedKeyPair() as wanted:
-            key = key_text(wanted.key.algorithm, wanted.key.size, wanted.key.curve)
-            names = f", {printable(', '.join(wanted.subject_alt_names))}" if wanted.subject_alt_names else ""
-            issuer = printable(wanted.issuer.name or wanted.issuer.type)
-            facts = f"{key}, {issuer}, valid {duration_text(wanted.validity)}{names}"
-            return [printable(subject_text(wanted.subject[::-1])), facts, *_instead(change)]
+            made = key_text(wanted.key.algorithm, wanted.key.size, wanted.key.curve)
+            issuer, validity = wanted.issuer.name or wanted.issuer.type, f"valid {duration_text(wanted.validity)}"
+            return [declared_subject(wanted), made, issuer, validity, *wanted.subject_alt_names]
         case _:
-            return [printable(change.message)]
+            return [change.message]
 
 
 def _instead(change: Change) -> list[str]:
     leaf = change.before.leaf if change.before else None
     if leaf is None:
         return []
-    return [f"instead of {_name(leaf)}, valid until {_day(leaf.not_after)}, SHA-256 {_short(leaf.sha256)}"]
+    return [f"instead of {name(leaf)}", f"valid until {day(leaf.not_after)}", f"SHA-256 {short(leaf.sha256)}"]
 
 
-def _attention(plan: TargetPlan, paint: Palette) -> Iterator[str]:
-    """What no change mends: expiring entries that nobody renews for us."""
-    changed = {change.alias for change in plan.changes}
-    for finding in plan.findings:
-        if finding.expiry is Expiry.OK or finding.alias in changed or finding.wanted is None:
-            continue
-        colour = paint.bad if finding.expiry is Expiry.EXPIRED else paint.careful
-        yield f"  {colour(f'! {finding.expiry:<12}')} {printable(finding.alias):<{_ALIAS_WIDTH}} {finding.message}"
-
-
-def _totals(target: TargetReport, paint: Palette) -> str:
-    counts = summary(target)
+def _totals(member: Member, paint: Palette) -> str:
+    counts = summary(member.target)
     parts = [words.format(counts[action]) for action, words in _WORDS.items() if counts[action]]
-    others = [f"{counts[name]} {name}" for name in (Status.UNMANAGED, Status.PROTECTED) if counts[name]]
-    declared = sum(f.wanted is not None for f in target.plan.findings) if target.plan else 0
+    others = [f"{counts[status]} {status}" for status in (Status.UNMANAGED, Status.PROTECTED) if counts[status]]
+    declared = sum(standing.finding.wanted is not None for standing in member.standings)
     if not parts:
         rest = f"; {', '.join(others)}" if others else ""
         return paint.good("  Nothing to do") + f": {declared} declared, all as they should be{rest}"
     rest = f" ({', '.join(others)})" if others else ""
-    return f"  {paint.strong('Plan')}: {', '.join(parts)}{rest}"
+    return f"  {paint.strong('Plan')}: {', '.join(parts)}{paint.quiet(rest)}"
 
 
 # --------------------------------------------------------------------------------------------------- apply
 
 
-def _apply(target: TargetReport, paint: Palette) -> Iterator[str]:
-    yield _heading(target, paint)
+def _apply(member: Member, _now: datetime, paint: Palette) -> Iterator[str]:
+    target = member.target
+    columns = _alias_columns(outcome.change.alias for outcome in target.outcomes or ())
     for outcome in target.outcomes or ():
-        yield from _outcome(outcome, paint)
+        yield from _outcome(outcome, columns, paint)
     yield from _failure(target, paint)
     if target.outcomes is None and target.failure is None:
-        yield _totals(target, paint)
+        yield _totals(member, paint)
     elif target.outcomes is not None:
         yield _closing(target.outcomes, paint)
 
 
-def _outcome(outcome: Outcome, paint: Palette) -> Iterator[str]:
+def _outcome(outcome: Outcome, columns: int, paint: Palette) -> Iterator[str]:
     change = outcome.change
     colour, sign = {
         OutcomeStatus.APPLIED: (paint.good, "done"),
@@ -189,17 +236,26 @@ def _outcome(outcome: Outcome, paint: Palette) -> Iterator[str]:
         OutcomeStatus.NOT_TRIED: (paint.careful, "not tried"),
     }[outcome.status]
     leaf = outcome.after.leaf if outcome.after else None
-    facts = f"valid until {_day(leaf.not_after)}, SHA-256 {_short(leaf.sha256)}" if leaf else ""
-    text = printable(outcome.message) or facts
-    yield f"  {colour(f'{sign:<9}')} {change.action:<12} {printable(change.alias):<{_ALIAS_WIDTH}} {text}".rstrip()
+    head = f"  {colour(f'{sign:<9}')} {change.action:<8} {padded(printable(change.alias), columns)}"
+    text = printable(outcome.message)
+    if not text and leaf:
+        text = f"until {day(leaf.not_after)}, {short(leaf.sha256)}"
+    if _OUTCOME_INDENT + columns + 2 + width(text) <= _COLUMNS or not text:
+        yield f"{head}  {text}".rstrip()
+    else:
+        yield head.rstrip()
+        yield f"{' ' * _OUTCOME_INDENT}{text}"
+
+
+# The columns before the alias: two blanks, the result, the action.
+_OUTCOME_INDENT = 2 + 9 + 1 + 8 + 1
 
 
 def _closing(outcomes: tuple[Outcome, ...], paint: Palette) -> str:
     counts = {status: sum(outcome.status is status for outcome in outcomes) for status in OutcomeStatus}
     if counts[OutcomeStatus.APPLIED] == len(outcomes):
-        return (
-            f"  {paint.strong('Applied')}: all {len(outcomes)} changes; read again and compared, nothing is left to do"
-        )
+        what = f"all {len(outcomes)} changes" if len(outcomes) != 1 else "1 change"
+        return f"  {paint.strong('Applied')}: {what}; read again and compared, nothing is left to do"
     words = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     return f"  {paint.bad('Applied in part')}: {words}"
 
@@ -207,52 +263,211 @@ def _closing(outcomes: tuple[Outcome, ...], paint: Palette) -> str:
 # --------------------------------------------------------------------------------------------------- drift
 
 
-def _drift(target: TargetReport, paint: Palette) -> Iterator[str]:
-    yield _heading(target, paint)
-    plan = target.plan
-    if plan is None:
-        yield from _failure(target, paint)
+def _drift(member: Member, now: datetime, paint: Palette) -> Iterator[str]:
+    if member.target.plan is None:
+        yield from _failure(member.target, paint)
         return
-    report_unmanaged = plan.desired.unmanaged is not Unmanaged.IGNORE
-    different = [f for f in plan.findings if is_difference(f, report_unmanaged=report_unmanaged)]
-    for finding in different:
-        yield from _finding(finding, paint)
-    counts = summary(target)
-    declared = [finding for finding in plan.findings if finding.wanted is not None]
-    in_sync = sum(finding.status is Status.IN_SYNC for finding in declared)
-    text = (
-        f"{in_sync} of {len(declared)} declared in sync, {counts[Status.UNMANAGED]} unmanaged, "
-        f"{counts[Status.PROTECTED]} protected"
-    )
-    verdict = paint.careful(f"  Drift: {len(different)} differences") if different else paint.good("  No drift")
-    yield f"{verdict}; {text}"
+    parts = [lines for part in _DRIFT_PARTS if (lines := list(part(member, now, paint)))]
+    for lines in parts:
+        yield from ("", *lines)
+    if parts:
+        yield ""
+    yield from _drift_totals(member, paint)
 
 
-def _finding(finding: Finding, paint: Palette) -> Iterator[str]:
-    severe = finding.status in {Status.MISSING, Status.EXPIRED} or finding.expiry is Expiry.EXPIRED
-    colour = paint.bad if severe else paint.careful
-    status = colour(f"{finding.status:<12}")
-    place = f"  {finding.source.file}:{finding.source.line}" if finding.source else ""
-    alias = f"{printable(finding.alias):<{_ALIAS_WIDTH}}"
-    yield f"  {status} {alias} {printable(finding.message)}{paint.quiet(printable(place))}"
-    for difference in finding.differences:
-        live, wanted = printable(difference.live), printable(difference.wanted)
-        yield f"{' ' * 15}{difference.field}: live {paint.bad(live)}, declared {paint.good(wanted)}"
+def _differences(member: Member, _now: datetime, paint: Palette) -> Iterator[str]:
+    """Each group of differences; protected entries are counted below, not listed."""
+    groups = [group for group in drift_groups(member.standings) if group.key != "protected"]
+    columns = _alias_columns(standing.alias for group in groups for standing in group.standings)
+    for group in groups:
+        if group is not groups[0]:
+            yield ""
+        yield from _group(group, columns, paint)
+
+
+def _group(group: Group, columns: int, paint: Palette) -> Iterator[str]:
+    yield f"  {paint.strong(group.title)}"
+    for standing in group.standings:
+        alias = (padded(printable(standing.alias), columns), _severity_colour(standing.severity, paint))
+        where = (printable(place(standing.source)), paint.quiet)
+        yield from _row(4, 8, alias, (printable(_said(standing)), _plain), where)
+        for label, live, wanted in _differing(standing):
+            yield from _difference(printable(label), printable(live), printable(wanted), paint)
+
+
+def _said(standing: Standing) -> str:
+    """What the group's title leaves open: what kind of entry it is and whose certificate, or in what it differs."""
+    finding, entry, leaf = standing.finding, standing.entry, standing.leaf
+    match finding.status:
+        case Status.MISSING if finding.wanted is not None:
+            return declared(finding.wanted)
+        case Status.UNMANAGED if entry is not None:
+            kind = entry.kind.replace("-", " ")
+            return f"{kind}, {short_name(leaf)}, until {day(leaf.not_after)}" if leaf else kind
+        case _:
+            classified = standing.change.certificate_change if standing.change else None
+            return f"{finding.message} ({classified})" if classified else finding.message
+
+
+def _differing(standing: Standing) -> Iterator[tuple[str, str, str]]:
+    """The differences that were found, and of two certificates what tells them apart."""
+    fields = set()
+    for difference in standing.finding.differences:
+        fields.add(difference.field)
+        yield difference.field, fingerprint_or_text(difference.live), fingerprint_or_text(difference.wanted)
+    if standing.change is not None and not fields.isdisjoint({"certificate", "key"}):
+        for fact in compare_change(standing.change).facts:
+            if fact.changes and fact.label in {"Subject", "Valid until"}:
+                yield fact.label.lower(), fact.before, fact.after
+
+
+def _difference(label: str, live: str, wanted: str, paint: Palette) -> Iterator[str]:
+    if width(f"        {label}  {live} -> {wanted}") <= _COLUMNS:
+        yield f"        {paint.quiet(label)}  {live} {paint.quiet('->')} {wanted}"
+        return
+    yield f"        {paint.quiet(label)}"
+    yield f"          {live}"
+    yield f"       {paint.quiet('->')} {wanted}"
+
+
+def _expiries(member: Member, now: datetime, paint: Palette) -> Iterator[str]:
+    near = member.near
+    columns = _alias_columns(ending.standing.alias for ending in near)
+    for term, found in groupby(near, key=lambda ending: ending.term):
+        yield f"  {paint.strong(_TERM_TITLES[term])}"
+        for ending in found:
+            yield from _ending(ending, now, columns, paint)
+
+
+_TERM_TITLES = {
+    Term.EXPIRED: "Expired",
+    Term.WINDOW: "Ends within its window",
+    Term.SOON: "Ends within 90 days",
+}
+
+# The parts of the drift view, in the order of the page.
+_DRIFT_PARTS: tuple[Callable[[Member, datetime, Palette], Iterator[str]], ...] = (_differences, _expiries)
+
+
+def _ending(ending: Ending, now: datetime, columns: int, paint: Palette) -> Iterator[str]:
+    colour = {Term.EXPIRED: paint.bad, Term.WINDOW: paint.careful}.get(ending.term, _plain)
+    alias = (padded(printable(ending.standing.alias), columns), colour)
+    when = (f"{day(ending.moment)}  {left(ending.moment, now):<13}", _plain)
+    notes = [note for note in (_whose(ending), "" if ending.is_own else _above(ending)) if note]
+    yield from _row(4, columns + 6, alias, when, (", ".join(notes), paint.quiet))
+
+
+def _above(ending: Ending) -> str:
+    issuer = short_name(ending.certificate) if ending.certificate else ""
+    return f"because of {printable(issuer)} in its chain"
+
+
+def _whose(ending: Ending) -> str:
+    finding = ending.standing.finding
+    if finding.wanted is None:
+        return finding.status
+    return "renewed by the next apply" if ending.standing.change else ""
+
+
+def _drift_totals(member: Member, paint: Palette) -> Iterator[str]:
+    declared = [standing for standing in member.standings if standing.finding.wanted is not None]
+    in_sync = sum(standing.finding.status is Status.IN_SYNC for standing in declared)
+    different = member.differences
+    verdict = paint.careful(f"Drift: {plural(different, 'difference')}") if different else paint.good("No drift")
+    yield f"  {verdict}; {in_sync} of {len(declared)} declared in sync"
+    yield from (paint.quiet(line) for line in _coverage(coverage(member.target), "  "))
+
+
+def _coverage(found: Coverage, indent: str) -> Iterator[str]:
+    parts = [f"{count} {what} ({found.share(count)} %)" for what, count in found.parts if count]
+    return _filled([plural(found.entries, "entry", "entries"), *parts], indent)
 
 
 _SECTIONS = {"plan": _plan, "apply": _apply, "drift": _drift}
 
 
-# --------------------------------------------------------------------------------------------------- words
+# --------------------------------------------------------------------------------------------------- fleet
 
 
-def _name(certificate: Certificate) -> str:
-    return printable(certificate.subject or "a certificate that cannot be parsed")
+def _is_silent(command: str, member: Member) -> bool:
+    if member.verdict is not Verdict.QUIET:
+        return False
+    return not (member.near if command == "drift" else _unmended(member))
 
 
-def _day(moment: datetime | None) -> str:
-    return moment.strftime("%Y-%m-%d") if moment is not None else "?"
+def _fleet(report: Report, fleet: Sequence[Member], paint: Palette) -> Iterator[str]:
+    silent = [member for member in fleet if _is_silent(report.command, member)]
+    if len(silent) < len(fleet):
+        yield ""
+    if len(silent) <= _QUIET_LISTED:
+        for member in silent:
+            yield f"{_heading(member.target, paint)}  {paint.good('nothing to do')}"
+    elif silent:
+        yield f"{paint.strong(f'{len(silent)} keystores')}  {paint.good('nothing to do')}"
+    if silent:
+        yield ""
+    yield from _causes(causes(report.command, fleet), len(fleet), paint)
+    counts = {verdict: sum(member.verdict is verdict for member in fleet) for verdict in Verdict}
+    parts = [f"{count} {verdict}" for verdict, count in counts.items() if count]
+    yield f"{paint.strong('Fleet')}: {len(fleet)} keystores: {', '.join(parts)}"
+    if report.command == "drift":
+        total = sum((coverage(member.target) for member in fleet), Coverage())
+        yield from (paint.quiet(line) for line in _coverage(total, ""))
 
 
-def _short(sha256: str) -> str:
-    return f"{sha256[:16]}…"
+def _causes(found: Sequence[Cause], total: int, paint: Palette) -> Iterator[str]:
+    if not found:
+        return
+    yield paint.strong("In several keystores")
+    shown = found[:_CAUSES_SHOWN]
+    columns = _alias_columns(cause.alias for cause in shown)
+    for cause in shown:
+        what = _severity_colour(cause.severity, paint)(f"{cause.what:<10}")
+        count = f"{len(cause.places):>4} of {total}"
+        yield f"{count}  {what}  {padded(printable(cause.alias), columns)}  {printable(cause.detail)}".rstrip()
+    if len(found) > len(shown):
+        yield paint.quiet(f"  and {len(found) - len(shown)} more")
+    yield ""
+
+
+# -------------------------------------------------------------------------------------------------- layout
+
+
+def _filled(facts: Sequence[str], indent: str) -> Iterator[str]:
+    """Facts, as many on a line as there is room for."""
+    line = ""
+    for fact in map(printable, facts):
+        # One column is left for the comma that may follow.
+        if line and width(indent) + width(line) + 2 + width(fact) >= _COLUMNS:
+            yield f"{indent}{line},"
+            line = fact
+        else:
+            line = f"{line}, {fact}" if line else fact
+    if line:
+        yield f"{indent}{line}"
+
+
+def _row(indent: int, further: int, *pieces: tuple[str, Callable[[str], str]]) -> Iterator[str]:
+    """Pieces side by side; what does not fit goes to the next line, `further` columns in."""
+    line, columns, gap = " " * indent, indent, ""
+    for text, colour in pieces:
+        if not text:
+            continue
+        if gap and columns + len(gap) + width(text) > _COLUMNS:
+            yield line.rstrip()
+            line, columns, gap = " " * further, further, ""
+        line, columns, gap = f"{line}{gap}{colour(text)}", columns + len(gap) + width(text), "  "
+    yield line.rstrip()
+
+
+def _plain(text: str) -> str:
+    return text
+
+
+def _alias_columns(aliases: Iterable[str]) -> int:
+    """How wide a column for these aliases is; longer ones stick out."""
+    return max((w for alias in aliases if (w := width(printable(alias))) <= _ALIAS_WIDTH), default=0)
+
+
+def _severity_colour(severity: Severity, paint: Palette) -> Callable[[str], str]:
+    return {Severity.ERROR: paint.bad, Severity.WARNING: paint.careful}.get(severity, _plain)

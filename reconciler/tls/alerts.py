@@ -78,12 +78,22 @@ def alert_name(number: int) -> str:
     return ALERTS.get(number, f"unknown_alert({number})")
 
 
-def failure_of_alert(number: int, *, requested: bool | None, presented: bool) -> Failure:
+def alert_of_error(error: OSError) -> int | None:
+    """The alert that OpenSSL's reason names, for a Python that does not show the alerts themselves."""
+    reason = getattr(error, "reason", None) or ""
+    prefix, _, name = reason.partition("_ALERT_")
+    if not name and reason.startswith("TLSV1_"):
+        prefix, _, name = reason.partition("_")
+    known = {text: number for number, text in ALERTS.items()}
+    return known.get(name.lower()) if prefix.startswith(("TLSV", "SSLV")) else None
+
+
+def failure_of_alert(number: int, *, requested: bool, presented: bool) -> Failure:
     """What a fatal alert of the server means.
 
     Args:
         number: The alert.
-        requested: Whether the server had asked for a client certificate; None when that is not known.
+        requested: Whether the server had asked for a client certificate, as far as is known.
         presented: Whether one was sent.
     """
     words = f"Received fatal alert: {alert_name(number)}"
@@ -92,7 +102,7 @@ def failure_of_alert(number: int, *, requested: bool | None, presented: bool) ->
     return Failure(code, message, hint, words, number)
 
 
-def _meaning(number: int, *, requested: bool | None, presented: bool) -> tuple[str, str]:
+def _meaning(number: int, *, requested: bool, presented: bool) -> tuple[str, str]:
     name = alert_name(number)
     if number in {70, 86}:
         return failures.PROTOCOL_VERSION, "The server speaks none of the TLS versions that Java offers (1.2 and 1.3)"

@@ -127,7 +127,7 @@ def _with_client_certificate(evidence: Evidence, source: TrustSource, alias: str
         load(context, choice.key_pair)
     except ReconcileError as error:
         return replace(evidence, alias=choice.key_pair.alias, key_failure=_no_key(error.message, error.hint))
-    second = observe(evidence.destination, context)
+    second = observe(evidence.destination, context, has_client_key=True)
     names = evidence.acceptable_cas or _readable_names(second.request)
     return replace(
         evidence, alias=choice.key_pair.alias, objection=choice.objection, second=second, acceptable_cas=names

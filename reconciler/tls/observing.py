@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.tls import failures
-from reconciler.tls.alerts import failure_of_alert
+from reconciler.tls.alerts import alert_of_error, failure_of_alert
 from reconciler.tls.deadline import Deadline
 from reconciler.tls.dialing import dial
 from reconciler.tls.failures import ConnectionFailedError, Failure
@@ -112,24 +112,31 @@ def _limit(context: ssl.SSLContext, oldest: ssl.TLSVersion, newest: ssl.TLSVersi
         context.minimum_version, context.maximum_version = oldest, newest
 
 
-def observe(destination: Destination, context: ssl.SSLContext) -> Observation:
-    """Connect once, shake hands, and listen to what comes after; never raises for what the peer does."""
+def observe(destination: Destination, context: ssl.SSLContext, *, has_client_key: bool = False) -> Observation:
+    """Connect once, shake hands, and listen to what comes after; never raises for what the peer does.
+
+    Args:
+        destination: Where to.
+        context: As from `client_context`.
+        has_client_key: Whether a client certificate was loaded into `context`.
+    """
     deadline = Deadline(destination.timeout)
     try:
         line = dial(destination.address, destination.proxy, deadline)
     except ConnectionFailedError as error:
         return Observation(failure=error.failure)
     with line.sock:
-        return _Connection(line, destination, deadline).observe(context)
+        return _Connection(line, destination, deadline, has_client_key=has_client_key).observe(context)
 
 
 class _Connection:
     """An open TCP connection on its way through STARTTLS, the handshake and the moment after it."""
 
-    def __init__(self, line: Line, destination: Destination, deadline: Deadline) -> None:
+    def __init__(self, line: Line, destination: Destination, deadline: Deadline, *, has_client_key: bool) -> None:
         self._line = line
         self._destination = destination
         self._deadline = deadline
+        self._has_client_key = has_client_key
         self._recording = Recording()
         self._tls: ssl.SSLSocket | None = None
         self._handshake_seconds: float | None = None
@@ -150,7 +157,12 @@ class _Connection:
 
     def _wrapped(self, context: ssl.SSLContext) -> ssl.SSLSocket:
         name = self._destination.sni
-        self._tls = context.wrap_socket(self._line.sock, server_hostname=name, do_handshake_on_connect=False)
+        self._tls = context.wrap_socket(
+            self._line.sock,
+            server_hostname=name,
+            do_handshake_on_connect=False,
+            suppress_ragged_eofs=False,  # to hang up is something else than to say goodbye
+        )
         return self._tls
 
     def _shake(self, tls: ssl.SSLSocket) -> Failure | None:
@@ -162,7 +174,7 @@ class _Connection:
             return self._broken(error, "during the handshake")
         self._handshake_seconds = time.monotonic() - begin
         # Up to TLS 1.2 the handshake ends with the server's word about the client.
-        if tls.version() != "TLSv1.3" or self._recording.requested is False:
+        if tls.version() != "TLSv1.3" or self._requested is False:
             return None
         return self._listen(tls, max(_SETTLE_SECONDS, 3 * self._handshake_seconds))
 
@@ -183,15 +195,29 @@ class _Connection:
 
     def _broken(self, error: OSError, when: str) -> Failure:
         seen = self._recording
-        if seen.fatal_alert is not None:
-            return failure_of_alert(seen.fatal_alert, requested=seen.requested, presented=seen.presented)
+        alert = alert_of_error(error) if seen.fatal_alert is None else seen.fatal_alert
+        if alert is not None:
+            requested = self._has_client_key if self._requested is None else self._requested
+            return failure_of_alert(alert, requested=requested, presented=self._presented)
         if isinstance(error, TimeoutError):
             return _silent(when, self._deadline.seconds)
         if seen.looks_like_tls is False:
             return _not_tls(seen.first_octets)
         if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             return _of_openssl(error, seen)
-        return _closed(error, when)
+        return _closed(error, when, was_asked=seen.request is not None and not self._presented)
+
+    @property
+    def _requested(self) -> bool | None:
+        # "No" can be said only at the end: a handshake that broke off may not have come to the request.
+        if self._recording.request is not None:
+            return True
+        return False if self._recording.is_complete and self._handshake_seconds is not None else None
+
+    @property
+    def _presented(self) -> bool:
+        # Without the recording, what we had is taken for what we showed.
+        return self._recording.presented if self._recording.is_complete else self._has_client_key
 
     def _result(self, failure: Failure | None) -> Observation:
         tls, seen, completed = self._tls, self._recording, self._handshake_seconds is not None
@@ -207,9 +233,9 @@ class _Connection:
             version=version or _version_name(seen.version),
             cipher=cipher[0] if cipher else None,
             chain=seen.chain or _chain_of(tls),
-            requested=seen.requested,
+            requested=self._requested,
             request=seen.request,
-            presented=seen.presented,
+            presented=self._presented,
             confirmed=seen.has_ticket or self._spoke or (completed and version != "TLSv1.3"),
             closed=self._closed,
             warning_alerts=seen.warning_alerts,
@@ -228,12 +254,15 @@ def _silent(when: str, seconds: float) -> Failure:
     )
 
 
-def _closed(error: OSError, when: str) -> Failure:
+def _closed(error: OSError, when: str, *, was_asked: bool) -> Failure:
     reset = isinstance(error, ConnectionResetError | BrokenPipeError)
+    hint = "often a load balancer or firewall that knows no such name (try --server-name) or does not let this host in"
+    if was_asked:
+        hint = "it had asked for a client certificate: try --client-certificate ALIAS"
     return Failure(
         failures.CLOSED,
         f"The server {'resets' if reset else 'closes'} the connection {when}",
-        "often a load balancer or firewall that knows no such name (try --server-name) or does not let this host in",
+        hint,
         "Connection reset" if reset else "Remote host terminated the handshake",
     )
 
@@ -271,7 +300,11 @@ def _of_openssl(error: ssl.SSLError, recording: Recording) -> Failure:
     if reason == "WRONG_VERSION_NUMBER" and recording.looks_like_tls is not True:
         return _not_tls(recording.first_octets)
     text = reason.replace("_", " ").lower() or type(error).__name__
-    return Failure(failures.HANDSHAKE_FAILURE, f"The handshake fails on this side: {text}", "", None)
+    return Failure(
+        failures.HANDSHAKE_FAILURE,
+        f"The handshake fails on this side: {text}",
+        "these are OpenSSL's words; Java may be stricter or more lenient here",
+    )
 
 
 def _java_version(name: str | None) -> str:

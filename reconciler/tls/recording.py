@@ -83,11 +83,6 @@ class Recording:
         return messages.certificate_request(found[1], self.version or found[0]) if found else None
 
     @property
-    def requested(self) -> bool | None:
-        """Whether a client certificate was asked for; None when this Python cannot tell."""
-        return self.request is not None if self.is_complete else None
-
-    @property
     def presented(self) -> bool:
         """Whether we sent a certificate and proved to have its key."""
         found = self._find("write", messages.CERTIFICATE)

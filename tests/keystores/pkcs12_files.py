@@ -160,6 +160,7 @@ def openssl_counts(openssl, path, password):
         [openssl, "pkcs12", "-in", path, "-nodes", "-passin", "env:STOREPASS", "-legacy"],
         capture_output=True,
         text=True,
+        errors="replace",  # OpenSSL prints names in Latin-1
         check=False,
         env={"STOREPASS": "" if password is None else password.text()},
     )

@@ -314,6 +314,12 @@ class TestRemove:
             before.with_writes([Remove("1")], password=PASSWORD, now=NOW)
         assert aliases(applied(before, Remove("2"), Remove("1"))) == []
 
+    def test_a_key_that_would_appear_instead_is_in_the_way(self):
+        before = opened(file_of([shrouded("a", None), shrouded("b", None)]))
+        assert aliases(before) == ["a"]
+        with pytest.raises(RefusedError, match="without another entry appearing: 'b'"):
+            before.with_writes([Remove("a")], password=PASSWORD, now=NOW)
+
     def test_the_chain_of_a_plain_key_that_java_hides_stays(self):
         plain = plain_key("hidden", TWO)
         before = opened(

@@ -28,6 +28,7 @@ _numbers = count(1)
 def emulator() -> Iterator[Emulator]:
     with Emulator() as running:
         yield running
+    assert running.crashes == []
 
 
 @pytest.fixture

@@ -189,6 +189,9 @@ def test_a_pkcs12_file_with_another_password_is_refused(place):
     rubbish = KeyPairFile(Secret(b"rubbish"), Secret("x"))
     with pytest.raises(WriteFailedError, match="type of file"):
         place.writer().import_key_pair("k", rubbish, update=False, fingerprint_verified=True)
+    binary = KeyPairFile(good.pkcs12, Secret(b"\xff"))
+    with pytest.raises(MaterialError, match="not text"):
+        place.writer().import_key_pair("k", binary, update=False, fingerprint_verified=True)
     large = KeyPairFile(Secret(b"x" * 30073), Secret("x"))
     with pytest.raises(MaterialError, match="30072"):
         place.writer().import_key_pair("k", large, update=False, fingerprint_verified=True)
@@ -368,6 +371,7 @@ def test_there_is_no_function_for_what_the_product_never_does():
 def test_a_reader_has_nothing_to_write_with(place):
     public = {name for name in dir(place.reader()) if not name.startswith("_")}
     assert public == {
+        "close",
         "entries",
         "entry",
         "state",

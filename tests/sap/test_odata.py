@@ -330,6 +330,24 @@ def test_the_untrusted_certificate_is_found_in_every_envelope(wrap):
 # ------------------------------------------------------------------------------------------------ material
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"\x30\x03\x02\x01\x00", "PKCS#7 file cannot be read"),
+        (b"-----BEGIN PKCS7-----\nMAMCAQA=\n-----END PKCS7-----\n", "PKCS#7 file cannot be read"),
+        (b"MAMCAQA=", "PKCS#7 file cannot be read"),
+        (b"-----BEGIN PKCS7-----\nMAMCAQA=\n", "cut short"),
+        (b"-----BEGIN PKCS7-----\n!\n-----END PKCS7-----\n", "not a chain"),
+        (b"-----BEGIN CERTIFICATE-----\nMAMC\n-----END CERTIFICATE-----\n", "cut short or broken"),
+        (b"-----BEGIN CERTIFICATE-----\nAgEA\n-----END CERTIFICATE-----\n", "not a certificate"),
+        (b"", "cut short"),
+    ],
+)
+def test_a_broken_chain_says_what_is_broken(body, words):
+    with pytest.raises(MalformedAnswerError, match=words):
+        material.read_chain(body)
+
+
 @given(st.binary(max_size=300))
 def test_rubbish_is_neither_certificate_nor_chain_nor_request(body):
     for read in (material.read_certificate, material.read_signing_request, material.read_chain):

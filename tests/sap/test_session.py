@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import logging
+import socket
 import ssl
 import threading
 import time
@@ -14,6 +15,7 @@ import pytest
 
 from reconciler.errors import ReconcileError, RefusedError
 from reconciler.keystores.sap.credentials import credentials
+from reconciler.keystores.sap.csrf import CsrfSession
 from reconciler.keystores.sap.exchange import Write
 from reconciler.keystores.sap.failures import (
     KeystoreLockedError,
@@ -276,6 +278,26 @@ def test_a_closed_port_is_tried_for_a_while(place):
     assert len(place.slept) == 6
 
 
+def test_an_answer_that_is_too_large_or_cannot_be_unpacked_is_unreadable(place, monkeypatch):
+    _, credential = place.emulator.certificate_key(place.name)
+    headers = {"Content-Encoding": "gzip"}
+    place.tenant.faults.add(Effect.STATUS, contains="Keystores", status=200, headers=headers, body=b"xx", times=99)
+    with pytest.raises(TenantUnreadableError, match="cannot be decompressed"):
+        place.reader().state()
+    monkeypatch.setattr("reconciler.keystores.sap.wire.MAX_BODY", 100)
+    place.slept.clear()
+    session = place.session({"certificate": Secret(credential.certificate), "key": Secret(credential.key)})
+    with pytest.raises(TenantUnreadableError, match="larger than"):
+        TenantReader(session).entries()
+    place.tenant.switches.csrf = CsrfRule.NEVER
+    options = {"status": 200, "body": b"x" * 101}
+    place.tenant.faults.add(Effect.STATUS_AFTER, method="DELETE", **options)
+    session._csrf = CsrfSession()
+    session._csrf._known = True
+    assert TenantWriter(session).delete("partner_root").entries is None
+    assert place.slept == []
+
+
 def test_a_proxy_is_taken_from_the_environment_and_its_password_is_not_shown(place):
     environ = {"HTTPS_PROXY": "http://me:pr0xy-canary@127.0.0.1:1"}
     session = place.session(**environ)
@@ -283,6 +305,51 @@ def test_a_proxy_is_taken_from_the_environment_and_its_password_is_not_shown(pla
         TenantReader(session).entries()
     assert "pr0xy-canary" not in _everything(caught.value)
     assert TenantReader(place.session(**environ, NO_PROXY="127.0.0.1")).entries()
+
+
+class Proxy(threading.Thread):
+    """A proxy that tunnels one connection and remembers what it was told."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.head = b""
+
+    def run(self):
+        client, _ = self.socket.accept()
+        while b"\r\n\r\n" not in self.head:
+            self.head += client.recv(1000)
+        host, _, port = self.head.split()[1].decode().partition(":")
+        with client, socket.create_connection((host, int(port))) as server:
+            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            back = threading.Thread(target=self._copy, args=(server, client), daemon=True)
+            back.start()
+            self._copy(client, server)
+            back.join()
+        self.socket.close()
+
+    @staticmethod
+    def _copy(source, target):
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
+def test_a_proxy_sees_a_tunnel_and_its_own_password_and_nothing_else(place):
+    proxy = Proxy()
+    proxy.start()
+    port = proxy.socket.getsockname()[1]
+    reader = TenantReader(place.session(https_proxy=f"me:s3cret@127.0.0.1:{port}"))
+    assert len(reader.entries()) == 5
+    reader.close()
+    proxy.join(5)
+    text = proxy.head.decode()
+    assert text.startswith(f"CONNECT 127.0.0.1:{place.emulator.port} ")
+    assert "proxy-authorization: basic bWU6czNjcmV0".lower() in text.lower()
+    assert "\r\nauthorization" not in text.lower()
 
 
 # ------------------------------------------------------------------------------------------------------ CSRF
@@ -519,10 +586,10 @@ def test_a_request_does_not_print_what_it_carries():
 
 
 def test_a_closed_session_leaves_no_socket_open(place):
-    session = place.session()
-    TenantReader(session).entries()
-    session.close()
-    del session
+    reader = place.reader()
+    reader.entries()
+    reader.close()
+    del reader
     gc.collect()  # a socket left open would be a ResourceWarning, and with it a failure
     assert issubclass(ssl.SSLError, OSError)
 

@@ -24,7 +24,7 @@ from reconciler.keystores.sap.credentials import (
 from reconciler.keystores.sap.hosts import AddressError, api_url, check_allowed, origin
 from reconciler.keystores.sap.tls import tls_context
 from reconciler.secret import Secret
-from tests.sap.emulator.authority import authority
+from tests.sap.emulator.authority import Authority, authority
 
 URL = "https://tenant.it-cpi.example.com"
 TOKEN = "https://sub.authentication.eu10.example.com/oauth/token"
@@ -156,6 +156,8 @@ def test_the_service_root_is_below_the_address(url, api):
         "https://h:0",
         "https://[h",
         "https://h:x",
+        "https://h\u00fcst",
+        "https://h t",
     ],
 )
 def test_what_is_no_https_address_is_refused(url):
@@ -166,33 +168,37 @@ def test_what_is_no_https_address_is_refused(url):
 
 def test_credentials_go_to_the_hosts_that_they_name_and_to_no_other():
     named = (URL, TOKEN)
-    check_allowed(f"{URL}:443/api/v1", named, {})
-    check_allowed(URL.upper().replace("HTTPS", "https"), named, {})
+    check_allowed([f"{URL}:443/api/v1", TOKEN], named, {})
+    check_allowed([URL.upper().replace("HTTPS", "https")], named, {})
     for other in ("https://evil.example.com", f"{URL}.evil.example.com", f"{URL}:8443"):
         with pytest.raises(RefusedError, match="not sent") as caught:
-            check_allowed(other, named, {})
+            check_allowed([URL, other], named, {})
         assert caught.value.exit_code == 4
         assert "RECONCILE_ALLOWED_HOSTS=" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize("value", ["127.0.0.1", "a, 127.0.0.1:8443", "127.0.0.1.", "b 127.0.0.1:8443"])
+@pytest.mark.parametrize(
+    "value", ["127.0.0.1", "https://127.0.0.1:8443/", "a, 127.0.0.1:8443", "127.0.0.1.", "b 127.0.0.1:8443"]
+)
 def test_an_operator_can_allow_further_hosts(value):
-    check_allowed("https://127.0.0.1:8443", (), {"RECONCILE_ALLOWED_HOSTS": value})
+    check_allowed(["https://127.0.0.1:8443"], (), {"RECONCILE_ALLOWED_HOSTS": value})
 
 
 @pytest.mark.parametrize("value", ["", "127.0.0.1:1", "27.0.0.1", "127.0.0.10", "*"])
 def test_an_operator_allows_what_is_written_and_nothing_like_it(value):
     with pytest.raises(RefusedError):
-        check_allowed("https://127.0.0.1:8443", (), {"RECONCILE_ALLOWED_HOSTS": value})
+        check_allowed(["https://127.0.0.1:8443"], (), {"RECONCILE_ALLOWED_HOSTS": value})
 
 
 def test_the_hint_is_what_makes_it_work():
-    for url in ("https://[::1]:8443", "https://h.example.com", "https://h:9"):
-        with pytest.raises(RefusedError) as caught:
-            check_allowed(url, (), {})
-        variable, _, value = str(caught.value.hint).split("set ")[1].split(" ")[0].partition("=")
-        check_allowed(url, (), {variable: value})
-        assert origin(url)
+    urls = ("https://[::1]:8443", "https://h.example.com", "https://h:9", "https://h:9/x")
+    environ = {"RECONCILE_ALLOWED_HOSTS": "other, more"}
+    with pytest.raises(RefusedError) as caught:
+        check_allowed(urls, (), environ)
+    variable, _, value = str(caught.value.hint).split("set ")[1].split(" ")[0].partition("=")
+    assert value == "other,more,[::1]:8443,h.example.com,h:9"
+    check_allowed((*urls, "https://other", "https://more"), (), {variable: value})
+    assert [origin(url)[1] for url in urls] == [8443, 443, 9, 9]
 
 
 def test_a_token_address_in_the_repository_does_not_vouch_for_itself():
@@ -215,6 +221,23 @@ def test_a_context_always_verifies():
 def test_contexts_without_a_client_certificate_are_shared_and_others_are_not():
     assert tls_context({}) is tls_context({})
     assert tls_context({"RECONCILE_CA_FILE": str(authority().ca_file)}) is not tls_context({})
+
+
+def test_a_root_that_was_replaced_under_the_same_name_is_read_again(tmp_path):
+    file = tmp_path / "ca.pem"
+    file.write_bytes(authority().ca_file.read_bytes())
+    environ = {"RECONCILE_CA_FILE": str(file)}
+    first = tls_context(environ)
+    assert tls_context(environ) is first
+    file.write_bytes(Authority().ca_file.read_bytes() + b"\n")
+    assert tls_context(environ) is not first
+
+
+def test_a_system_without_roots_takes_those_of_mozilla(monkeypatch):
+    paths = ssl.DefaultVerifyPaths(None, None, "SSL_CERT_FILE", "", "SSL_CERT_DIR", "")
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *_: None)
+    assert len(tls._context("").get_ca_certs()) > 50
 
 
 @pytest.mark.parametrize("variable", ["RECONCILE_CA_FILE", "SSL_CERT_FILE"])

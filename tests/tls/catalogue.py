@@ -127,7 +127,7 @@ def _no_connection() -> Iterator[Scenario]:
 
 
 def _no_tls() -> Iterator[Scenario]:
-    handshake, words = "handshake", {"requested": "no", "required": "unknown"}
+    handshake, words = "handshake", {"requested": "unknown", "required": "unknown"}
     http = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
     yield Scenario(handshake, "mute", "handshake-timeout", _raw(peers.mute), timeout=0.5, **words)
     yield Scenario(handshake, "answers in HTTP", "not-tls", _raw(peers.saying(http, after=True)), **words)
@@ -337,6 +337,7 @@ def _mail() -> Iterator[Scenario]:
             "not-tls",
             _raw(_dialogue(*steps)),
             starttls=protocol,
+            requested="unknown",
             required="unknown",
         )
 

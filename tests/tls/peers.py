@@ -68,7 +68,9 @@ def mute(peer: socket.socket) -> None:
 
 
 def closing(peer: socket.socket) -> None:
-    """Closes at once."""
+    """Says goodbye at once, and reads on so that the goodbye is not a reset."""
+    peer.shutdown(socket.SHUT_WR)
+    mute(peer)
 
 
 def closing_on_hello(peer: socket.socket) -> None:

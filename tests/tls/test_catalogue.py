@@ -32,6 +32,7 @@ def test_a_scenario_gives_its_code_and_its_findings(scenario, world):
         client.required,
         client.reaction,
     )
+    assert client.acceptable_cas == (("CN=Client Root",) if client.requested == "yes" else ())
     assert result.message
     assert result.is_ok or result.hint
     assert scenario.code == "ok" or result.java_message or scenario.starttls

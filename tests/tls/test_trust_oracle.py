@@ -11,6 +11,7 @@ from reconciler.trust import evaluate
 from reconciler.x509 import certificate, is_signed_by
 from tests.conftest import NEWER_JAVA
 from tests.tls import jdk
+from tests.tls.catalogue import DOCUMENT
 from tests.tls.odd_cases import Case, all_cases
 from tests.unit.test_trust_limbo import CASES, chain_of, moment_of, parsed
 
@@ -82,6 +83,12 @@ def _compare(java, questions, ours, explained, capsys) -> dict[str, jdk.Answer]:
         print(f"\n{java}: {count}")  # noqa: T201  # the count is what the test is to show
     assert set() == differing - set(explained)
     return theirs
+
+
+def test_the_documentation_counts_the_cases(questions):
+    text = DOCUMENT.read_text("utf-8")
+    assert f"of {len(questions)} |" in text
+    assert f"{len(all_cases())} own chains" in text
 
 
 def test_every_case_has_its_own_name(questions):

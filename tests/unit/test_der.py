@@ -126,9 +126,9 @@ class TestReading:
 
     def test_deep_indefinite_nesting_costs_no_more_than_its_length(self):
         data = b"\x30\x80" * 31 + b"\x05\x00" * 100_000 + b"\x00\x00" * 31
-        begin = time.perf_counter()
+        begin = time.process_time()
         assert der.read(data).after == len(data)
-        assert time.perf_counter() - begin < 2
+        assert time.process_time() - begin < 2
 
 
 class TestWriting:

@@ -34,8 +34,6 @@ IMPURE = frozenset({
 EXCEPTIONS = {
     # UBER and BKS begin alike; telling them apart needs a look behind the header.
     ("reconciler.keystores.detect", "reconciler.keystores.bouncycastle"),
-    # A PKCS#12 file as a source of imports can hold private keys that Java hides; only this format has such.
-    ("reconciler.desired.material", "reconciler.keystores.pkcs12"),
     # `validate` has problems to tell, not a plan: it borrows the escaping and the tables of the Markdown report.
     ("reconciler.commands.validate", "reconciler.reports.markdown"),
 }

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _ENDPOINT_PATH = "/oauth/token"
-_NESTS = ("credentials", "oauth", "uaa")
+_NESTS = ("credentials", "oauth")
 _SINGLE = frozenset({"tokenUrl", "clientId", "clientSecret"})
 _BASIC = frozenset({"username", "password"})
 _CERTIFICATE = frozenset({"certificate", "key"})

@@ -47,26 +47,29 @@ def origin(url: str) -> tuple[str, int]:
     return parts.hostname.rstrip("."), parts.port or _HTTPS_PORT
 
 
-def check_allowed(url: str, trusted_urls: Iterable[str], environ: Mapping[str, str]) -> None:
-    """Refuse to send credentials to `url` unless they name its host themselves or the operator allows it.
+def check_allowed(urls: Iterable[str], trusted_urls: Iterable[str], environ: Mapping[str, str]) -> None:
+    """Refuse to send credentials to `urls` unless they name these hosts themselves or the operator allows them.
 
     Raises:
-        RefusedError: neither is the case.
+        RefusedError: neither is the case for one of them.
         AddressError: not an https address.
     """
-    wanted = origin(url)
-    if wanted in {origin(trusted) for trusted in trusted_urls} or _listed(wanted, environ.get(VARIABLE, "")):
+    named = {origin(trusted) for trusted in trusted_urls}
+    listed = environ.get(VARIABLE, "")
+    strangers = [_shown(at) for at in map(origin, urls) if at not in named and not _listed(at, listed)]
+    if not strangers:
         return
-    host = _shown(wanted)
+    hosts = list(dict.fromkeys(strangers))
+    value = ",".join([*listed.replace(",", " ").split(), *hosts])
     raise RefusedError(
-        f"the credentials are not sent to {host}: they do not name it",
-        where=host,
-        hint=f"if it is the right host, set {VARIABLE}={host} outside the repository, several separated by commas",
+        f"the credentials are not sent to {' or '.join(hosts)}: they do not name {'it' if len(hosts) == 1 else 'them'}",
+        where=hosts[0],
+        hint=f"if that is right, set {VARIABLE}={value} outside the repository",
     )
 
 
 def _listed(wanted: tuple[str, int], value: str) -> bool:
-    entries = {entry.rstrip(".").lower() for entry in value.replace(",", " ").split()}
+    entries = {entry.removeprefix("https://").rstrip("./").lower() for entry in value.replace(",", " ").split()}
     host, port = wanted
     shown = f"[{host}]" if ":" in host else host
     return bool(entries & {host, shown, f"{shown}:{port}"})
@@ -78,10 +81,15 @@ def _shown(wanted: tuple[str, int]) -> str:
     return host if port == _HTTPS_PORT else f"{host}:{port}"
 
 
+def _is_host(name: str | None) -> bool:
+    """Letters beyond ASCII could look like another host; such names have an ASCII form (xn--…)."""
+    return bool(name) and str(name).isascii() and str(name).isprintable() and " " not in str(name)
+
+
 def _parts(url: str) -> SplitResult:
     try:
         parts = urlsplit(url.strip())
-        valid = parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
+        valid = parts.scheme == "https" and _is_host(parts.hostname) and parts.port != 0
     except ValueError:
         raise AddressError("an address of the tenant cannot be parsed", hint="write https://host") from None
     if not valid or parts.username is not None or parts.password is not None:

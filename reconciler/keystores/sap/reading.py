@@ -40,6 +40,10 @@ class TenantReader:
         self._session = session
         self._selects = True
 
+    def close(self) -> None:
+        """Close the idle connections, those of a writer in the same session as well."""
+        self._session.close()
+
     # --------------------------------------------------------------------------------------------- entries
 
     def entries(self, keystore: str = SYSTEM) -> tuple[TenantEntry, ...]:
@@ -75,7 +79,7 @@ class TenantReader:
             TenantUnreadableError: not read.
         """
         what = f"the state of the keystore {keystore}"
-        options = {"$select": "Name,LastModifiedBy,LastModifiedTime,Size"}
+        options = {"$select": "LastModifiedBy,LastModifiedTime,Size"}
         path = f"Keystores('{keystore}')"
         answer = self._session.look(path, what, options)
         if answer.status == 400:

@@ -278,10 +278,9 @@ def _check_hosts(api: str, credentials: Credentials, environ: Mapping[str, str])
     """Where something would be sent that others could use, its receivers must be allowed; a certificate proves only."""
     match credentials.sign_in:
         case ClientSecret(token_url=token_url) | CertificateToken(token_url=token_url):
-            check_allowed(token_url, credentials.trusted_urls, environ)
-            check_allowed(api, credentials.trusted_urls, environ)
+            check_allowed((token_url, api), credentials.trusted_urls, environ)
         case BasicUser():
-            check_allowed(api, credentials.trusted_urls, environ)
+            check_allowed((api,), credentials.trusted_urls, environ)
         case CertificateOnly():
             pass
 

@@ -33,25 +33,26 @@ def tls_context(environ: Mapping[str, str], client: ClientCertificate | None = N
     Raises:
         ReconcileError: a file of roots cannot be read, or the client certificate does not fit its key.
     """
-    roots = (environ.get(CA_VARIABLE, ""), environ.get(CERT_VARIABLE, ""), environ.get("SSL_CERT_DIR", ""))
+    private_roots, replaced_roots = environ.get(CA_VARIABLE, ""), environ.get(CERT_VARIABLE, "")
+    state = (_state_of(CERT_VARIABLE, replaced_roots), _state_of(CA_VARIABLE, private_roots))
     if client is None:
-        return _shared(roots)
-    context = _context(roots)
+        return _shared(private_roots, (*state, environ.get("SSL_CERT_DIR", "")))
+    context = _context(private_roots)
     _load_client(context, client)
     return context
 
 
 @lru_cache(maxsize=8)
-def _shared(roots: tuple[str, str, str]) -> ssl.SSLContext:
-    return _context(roots)
+def _shared(private_roots: str, state: tuple[object, ...]) -> ssl.SSLContext:
+    del state  # only tells apart what was read at another time or from elsewhere
+    return _context(private_roots)
 
 
-def _context(roots: tuple[str, str, str]) -> ssl.SSLContext:
-    private_roots, replaced_roots, _ = roots
-    _check_readable(CERT_VARIABLE, replaced_roots)
-    _check_readable(CA_VARIABLE, private_roots)
+def _context(private_roots: str) -> ssl.SSLContext:
     context = ssl.create_default_context()  # verifies certificate and host name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Python 3.13 began to insist on extensions that private roots of the past lack; 3.11, curl and Java do not.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     paths = ssl.get_default_verify_paths()
     if not context.cert_store_stats()["x509_ca"] and paths.cafile is None and paths.capath is None:
         import certifi  # only where the system has no roots of its own
@@ -69,15 +70,19 @@ def _load_roots(context: ssl.SSLContext, file: str) -> None:
         raise ReconcileError(f"{file} holds no certificates in PEM", hint=f"{CA_VARIABLE} names it") from None
 
 
-def _check_readable(variable: str, file: str) -> None:
-    """OpenSSL ignores a file that is not there, and the connection then fails with a message that misleads."""
+def _state_of(variable: str, file: str) -> tuple[str, int, int] | None:
+    """A file of roots that can be read, and which one it is.
+
+    OpenSSL ignores a file that is not there, and the connection then fails with a message that misleads.
+    """
     if not file:
-        return
+        return None
     try:
-        with Path(file).open("rb"):
-            pass
+        with Path(file).open("rb") as opened:
+            facts = os.fstat(opened.fileno())
     except OSError as error:
         raise ReconcileError(f"{file} cannot be read: {error.strerror}", hint=f"{variable} names it") from None
+    return file, facts.st_mtime_ns, facts.st_size
 
 
 # ------------------------------------------------------------------------------------------ client certificate

@@ -67,7 +67,7 @@ class Tokens:
     def _fetched(self) -> _Token:
         """Ask for a token: with the options in the address as SAP documents it, then in the form as RFC 6749 does."""
         answer = self._send(_request(self._sign_in, in_form=False))
-        if answer.status in {400, 411, 415}:
+        if answer.status in {400, 405, 411, 415}:
             answer = self._send(_request(self._sign_in, in_form=True))
         token = _parsed(answer, self._sign_in, self._redaction.clean)
         self._redaction.add(token.value)

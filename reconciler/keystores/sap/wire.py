@@ -121,23 +121,32 @@ def _answer(response: urllib3.BaseHTTPResponse, request: Request) -> Answer:
     headers = {name.lower(): value for name, value in response.headers.items()}
     cookies = tuple(response.headers.getlist("set-cookie"))
     try:
-        body = response.read(MAX_BODY + 1, decode_content=True)
-    except (HTTPError, OSError) as error:
+        body = _body(response)
+    except BrokenError:
         response.close()
         # The status of a write has been heard: that is the answer, even though its words are lost.
-        if not request.reads:
-            return Answer(response.status, headers, b"", cookies)
-        raise BrokenError(_cut(error)) from None
-    if len(body) > MAX_BODY:
-        response.close()
-        raise BrokenError(f"the answer is larger than {MAX_BODY // 1024 // 1024} MB")
+        if request.reads:
+            raise
+        body = b""
     response.release_conn()
     return Answer(response.status, headers, body, cookies)
+
+
+def _body(response: urllib3.BaseHTTPResponse) -> bytes:
+    try:
+        body = response.read(MAX_BODY + 1, decode_content=True)
+    except (HTTPError, OSError) as error:
+        raise BrokenError(_cut(error)) from None
+    if len(body) > MAX_BODY:
+        raise BrokenError(f"the answer is larger than {MAX_BODY // 1024 // 1024} MB", hopeless=True)
+    return body
 
 
 def _not_sent(error: HTTPError) -> NotSentError:
     if isinstance(error, NameResolutionError):
         return NotSentError("its name cannot be resolved", hopeless=True)
+    if isinstance(error, LocationParseError):
+        return NotSentError("its address cannot be parsed", hopeless=True)
     if isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError):
         return NotSentError(f"no connection within {CONNECT_SECONDS:.0f} seconds")
     if isinstance(error, ProxyError):

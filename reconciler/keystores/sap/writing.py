@@ -123,7 +123,7 @@ class TenantWriter:
             "Hexalias": hexalias(writable(alias)),
             "Alias": alias,
             "Resource": b64encode(file.pkcs12.reveal()).decode(),
-            "Password": file.password.text(),
+            "Password": _password(file),
         }
         options = _import_options(update=update, fingerprint_verified=fingerprint_verified)
         what = f"import of the key pair {alias!a}"
@@ -226,6 +226,13 @@ def _mass_deletion(alias: str, what: str) -> Write:
 def _import_options(*, fingerprint_verified: bool, update: bool | None = None) -> dict[str, str]:
     options = {"fingerprintVerified": _flag(fingerprint_verified), "returnKeystoreEntries": "false"}
     return options if update is None else options | {"update": _flag(update)}
+
+
+def _password(file: KeyPairFile) -> str:
+    try:
+        return file.password.text()
+    except UnicodeDecodeError:
+        raise MaterialError("the password of the key pair is not text, and a tenant takes nothing else") from None
 
 
 def _flag(value: bool) -> str:  # noqa: FBT001 - the value itself

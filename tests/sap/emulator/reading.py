@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from hashlib import sha1
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
@@ -190,8 +191,9 @@ def _jceks(entries: Iterable[StoredEntry]) -> bytes:
                 name += "_"
             flat[name] = item
     trusted = [jks.TrustedCertEntry.new(name, item.public_bytes(Encoding.DER)) for name, item in flat.items()]
-    data: bytes = jks.KeyStore.new("jceks", trusted).saves("")
-    return data
+    # pyjks writes no JCEKS; with certificates alone it is a JKS under another magic number.
+    content = b"\xce\xce\xce\xce" + jks.KeyStore.new("jks", trusted).saves("")[4:-20]
+    return content + sha1(b"Mighty Aphrodite" + content).digest()
 
 
 # ------------------------------------------------------------------------------------------------- history

@@ -6,6 +6,7 @@ import gzip
 import json
 import socket
 import ssl
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -42,6 +43,7 @@ class Emulator:
 
     def __init__(self, port: int = 0) -> None:
         self.requests = Recording()
+        self.crashes: list[BaseException] = []  # mistakes of the emulator itself: a test asserts that there are none
         self._tenants: dict[str, Tenant] = {}
         self._server = _Server(("127.0.0.1", port), _Exchange)
         self._server.emulator = self
@@ -131,8 +133,11 @@ class _Server(ThreadingHTTPServer):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Connections that break are part of the game."""
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - names of the base
+        """Connections that break are part of the game; anything else is a mistake of the emulator."""
+        error = sys.exception()
+        if error is not None and not isinstance(error, OSError):
+            self.emulator.crashes.append(error)
 
 
 def _server_context() -> ssl.SSLContext:
@@ -192,8 +197,6 @@ class _Exchange(BaseHTTPRequestHandler):
 
     def _send(self, response: Response, cut: int | None = None) -> None:
         body = response.body
-        if "gzip" in response.headers.get("Content-Encoding", ""):
-            body = gzip.compress(body)
         self.send_response(response.status)
         if response.content_type:
             self.send_header("Content-Type", response.content_type)
@@ -323,4 +326,5 @@ class _Visit:
         accepts = self._request.headers.get("accept-encoding", "")
         if self._tenant.switches.gzip and "gzip" in accepts and response.body:
             response.headers["Content-Encoding"] = "gzip"
+            response.body = gzip.compress(response.body)
         self._exchange.send(response)

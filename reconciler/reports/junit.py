@@ -1,0 +1,115 @@
+"""JUnit XML for the test pages of CI systems: one suite a keystore, one test an alias."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from reconciler.model import Expiry, OutcomeStatus, Status
+from reconciler.reports.fleet import members
+from reconciler.reports.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.model import Failure, Report, Source, TargetReport
+    from reconciler.reports.fleet import Member
+    from reconciler.reports.standing import Standing
+
+# How a test ended, as the element inside of <testcase>; a test that passed has none.
+_FAILURE, _ERROR, _SKIPPED = "failure", "error", "skipped"
+_ATTRIBUTES = {_FAILURE: "failures", _ERROR: "errors", _SKIPPED: "skipped"}
+
+
+def render(report: Report, *, colour: bool = False) -> str:
+    """The report as JUnit XML; `colour` is for terminals and changes nothing here."""
+    del colour
+    root = Element("testsuites", name=f"reconcile {report.command}", time="0")
+    for member in members(report):
+        root.append(_suite(report, member))
+    _count(root, [case for suite in root for case in suite])
+    indent(root, space=" ")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, encoding="unicode")}\n'
+
+
+def _suite(report: Report, member: Member) -> Element:
+    target = member.target
+    name = printable(f"{target.state} -> {target.location}")
+    # XML Schema's dateTime; readers of this format want no zone.
+    timestamp = report.generated_at.replace(tzinfo=None).isoformat(timespec="seconds")
+    suite = Element("testsuite", name=name, timestamp=timestamp, time="0")
+    suite.extend(_cases(report.command, member))
+    _count(suite, list(suite))
+    return suite
+
+
+def _count(element: Element, cases: list[Element]) -> None:
+    ends = Counter(end.tag for case in cases for end in case)
+    element.set("tests", str(len(cases)))
+    for tag, attribute in _ATTRIBUTES.items():
+        element.set(attribute, str(ends[tag]))
+
+
+def _cases(command: str, member: Member) -> Iterator[Element]:
+    target = member.target
+    if target.failure is not None:
+        case = _case(target, "keystore", None)
+        _end(case, _ERROR, f"exit-{target.failure.exit_code}", target.failure.message, _failure_text(target.failure))
+        yield case
+    for standing in member.standings:
+        case = _case(target, standing.alias, standing.source)
+        tag = _tag(command, standing)
+        if tag is not None:
+            _end(case, tag, _type(command, standing), standing.message, _text(standing))
+        yield case
+
+
+def _case(target: TargetReport, name: str, source: Source | None) -> Element:
+    case = Element("testcase", classname=printable(target.state), name=printable(name), time="0")
+    if source is not None:
+        case.set("file", printable(source.file))
+        case.set("line", str(source.line))
+    return case
+
+
+def _end(case: Element, tag: str, kind: str, message: str, text: str) -> None:
+    end = SubElement(case, tag, message=printable(message))
+    if tag != _SKIPPED:
+        end.set("type", kind)
+        end.text = text
+    elif kind:
+        end.set("message", printable(f"{kind}: {message}"))
+
+
+def _tag(command: str, standing: Standing) -> str | None:
+    """How the test of one alias ends: what waits, is planned or is not ours is skipped, not failed."""
+    if standing.outcome is not None:
+        return {OutcomeStatus.APPLIED: None, OutcomeStatus.FAILED: _FAILURE}.get(standing.outcome.status, _SKIPPED)
+    if command == "plan" and standing.change is not None:
+        return _SKIPPED
+    is_declared = standing.finding.wanted is not None
+    if (command == "drift" and standing.differs) or (is_declared and standing.expiry is not Expiry.OK):
+        return _FAILURE
+    return None if standing.finding.status is Status.IN_SYNC else _SKIPPED
+
+
+def _type(command: str, standing: Standing) -> str:
+    if standing.outcome is not None:
+        return standing.outcome.status
+    if command == "plan" and standing.change is not None:
+        return standing.change.action
+    return standing.finding.status
+
+
+def _text(standing: Standing) -> str:
+    lines = [f"{one.field}: live {one.live}, declared {one.wanted}" for one in standing.finding.differences]
+    leaf = standing.leaf
+    if leaf is not None and leaf.not_after is not None:
+        lines.append(f"certificate: {leaf.subject or ''}, valid until {leaf.not_after:%Y-%m-%d %H:%M:%S} UTC")
+    return "\n".join(map(printable, lines))
+
+
+def _failure_text(failure: Failure) -> str:
+    problems = failure.problems or ((failure.message, failure.where, failure.hint),)
+    return "\n".join(printable(" | ".join(part for part in problem if part)) for problem in problems)

@@ -1,0 +1,149 @@
+"""Metrics for Prometheus, in its text exposition format: for the textfile collector of the node exporter.
+
+Names and labels follow what people know from x509-certificate-exporter (`not_after`, `not_before`, `expired`) and the
+blackbox exporter (`subject`, `issuer`, `fingerprint_sha256`), under a prefix of our own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from reconciler.model import Action, Expiry, OutcomeStatus, Status
+from reconciler.reports.coverage import coverage
+from reconciler.reports.document import summary
+from reconciler.reports.facts import key, serial
+from reconciler.reports.fleet import members
+from reconciler.reports.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from reconciler.model import Certificate, Report
+    from reconciler.reports.fleet import Member
+    from reconciler.reports.standing import Standing
+
+Labels = dict[str, str]
+
+
+@dataclass
+class _Family:
+    """All samples of one name; they must stand together, and no two may carry the same labels."""
+
+    name: str
+    help: str
+    samples: list[tuple[str, int]] = field(default_factory=list)
+    seen: Counter[str] = field(default_factory=Counter)
+
+    def add(self, labels: Mapping[str, str], value: float) -> None:
+        shown = ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items())
+        self.seen[shown] += 1
+        if self.seen[shown] > 1:
+            # Two aliases that are printed alike, or one that the keystore holds twice.
+            shown += f',occurrence="{self.seen[shown]}"'
+        self.samples.append((shown, int(value)))
+
+    def lines(self) -> Iterator[str]:
+        if self.samples:
+            yield f"# HELP {self.name} {self.help}"
+            yield f"# TYPE {self.name} gauge"
+            for labels, value in self.samples:
+                yield f"{self.name}{{{labels}}} {value}" if labels else f"{self.name} {value}"
+
+
+class _Metrics:
+    """The families in the order of the page."""
+
+    def __init__(self) -> None:
+        self.run = _Family("reconcile_run_timestamp_seconds", "When this report was made.")
+        self.info = _Family("reconcile_run_info", "Which command and version made this report.")
+        self.up = _Family("reconcile_keystore_up", "Whether the keystore could be read and compared.")
+        self.differences = _Family("reconcile_keystore_differences", "Aliases in which git and the keystore differ.")
+        self.findings = _Family("reconcile_keystore_findings", "Aliases by what was found.")
+        self.entries = _Family("reconcile_keystore_entries", "Live entries by who answers for them.")
+        self.changes = _Family("reconcile_keystore_changes", "Planned changes by kind.")
+        self.outcomes = _Family("reconcile_keystore_outcomes", "Changes by how they ended.")
+        self.not_after = _Family("reconcile_cert_not_after", "End of a certificate, seconds since the epoch.")
+        self.not_before = _Family("reconcile_cert_not_before", "Start of a certificate, seconds since the epoch.")
+        self.expired = _Family("reconcile_cert_expired", "Whether a certificate is past its end.")
+        self.renewal = _Family("reconcile_cert_renewal_due", "Whether a certificate is inside its renewal window.")
+        self.certificate = _Family("reconcile_cert_info", "Who a certificate is for and who issued it.")
+        self.error = _Family("reconcile_cert_error", "Whether a certificate could not be parsed.")
+
+    def lines(self) -> Iterator[str]:
+        for family in vars(self).values():
+            yield from family.lines()
+
+
+def render(report: Report, *, colour: bool = False) -> str:
+    """The report as metrics; `colour` is for terminals and changes nothing here."""
+    del colour
+    metrics = _Metrics()
+    metrics.run.add({}, report.generated_at.timestamp())
+    metrics.info.add({"command": report.command, "version": report.tool_version}, 1)
+    for member in members(report):
+        _add_member(metrics, report, member)
+    return "".join(f"{line}\n" for line in metrics.lines())
+
+
+def _add_member(metrics: _Metrics, report: Report, member: Member) -> None:
+    target = member.target
+    own = {"state": target.state, "keystore": target.location}
+    metrics.up.add(own | {"type": target.type or ""}, target.plan is not None and target.failure is None)
+    if target.plan is None:
+        return
+    metrics.differences.add(own, member.differences)
+    _add_counts(metrics, report, member, own)
+    for standing in member.standings:
+        _add_entry(metrics, standing, own, report.generated_at)
+
+
+def _add_counts(metrics: _Metrics, report: Report, member: Member, own: Labels) -> None:
+    """Zeros as well: an alert on a count needs a series that is always there."""
+    target = member.target
+    found = Counter(finding.status for finding in target.plan.findings) if target.plan else Counter()
+    for status in Status:
+        metrics.findings.add(own | {"status": status}, found[status])
+    for ownership, count in coverage(target).parts:
+        metrics.entries.add(own | {"ownership": ownership}, count)
+    changes = summary(target)
+    for action in Action if report.command == "plan" else ():
+        metrics.changes.add(own | {"action": action}, changes[action])
+    ended = Counter(outcome.status for outcome in target.outcomes or ())
+    for end in OutcomeStatus if report.command == "apply" else ():
+        metrics.outcomes.add(own | {"status": end}, ended[end])
+
+
+def _add_entry(metrics: _Metrics, standing: Standing, own: Labels, now: datetime) -> None:
+    for position, certificate in enumerate(standing.entry.chain if standing.entry else ()):
+        labels = own | {"alias": standing.alias, "position": str(position)}
+        _add_certificate(metrics, certificate, labels, now)
+        if position == 0:
+            metrics.renewal.add(labels, standing.expiry is not Expiry.OK)
+
+
+def _add_certificate(metrics: _Metrics, certificate: Certificate, labels: Labels, now: datetime) -> None:
+    metrics.error.add(labels, certificate.problem is not None)
+    metrics.certificate.add(
+        labels
+        | {
+            "subject": certificate.subject or "",
+            "issuer": certificate.issuer or "",
+            "serial_number": serial(certificate) or "",
+            "key": key(certificate),
+            "fingerprint_sha256": certificate.sha256,
+        },
+        1,
+    )
+    if certificate.not_before is not None:
+        metrics.not_before.add(labels, certificate.not_before.timestamp())
+    if certificate.not_after is not None:
+        metrics.not_after.add(labels, certificate.not_after.timestamp())
+        metrics.expired.add(labels, now > certificate.not_after)
+
+
+def _escaped(text: str) -> str:
+    """A label value: backslash, quote and line feed are escaped; other control characters are printed as such."""
+    return printable(text).replace("\\", "\\\\").replace('"', '\\"')

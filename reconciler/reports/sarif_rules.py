@@ -1,0 +1,148 @@
+"""What the SARIF report can say: each rule with its id, how grave it is, what it means and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule.
+
+    Attributes:
+        id: Stable: people suppress and filter by it.
+        name: The rule in one word, in Pascal case as SARIF wants it.
+        level: How grave it is by default: error, warning or note.
+        means: One sentence.
+        help: What to do.
+    """
+
+    id: str
+    name: str
+    level: str
+    means: str
+    help: str
+
+    def document(self) -> dict[str, Any]:
+        """The rule as a `reportingDescriptor`."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "shortDescription": {"text": self.means},
+            "fullDescription": {"text": f"{self.means} {self.help}"},
+            "help": {"text": self.help, "markdown": self.help},
+            "defaultConfiguration": {"level": self.level},
+            "properties": {"tags": ["keystore"]},
+        }
+
+
+_ALL = (
+    Rule(
+        "missing",
+        "EntryMissing",
+        "error",
+        "An entry is declared and not in the keystore.",
+        "Run `reconcile plan` to see how it would get there, and `reconcile apply` to do it.",
+    ),
+    Rule(
+        "differs",
+        "EntryDiffers",
+        "warning",
+        "An entry of the keystore is not what is declared.",
+        "Find out who changed it. Declare what is live, or run `reconcile apply` to restore what is declared.",
+    ),
+    Rule(
+        "unmanaged",
+        "EntryUnmanaged",
+        "note",
+        "An entry of the keystore is not declared.",
+        "Declare it, remove it under `aliases.absent`, or accept such entries with `aliases.unmanaged: ignore`.",
+    ),
+    Rule(
+        "declared-protected",
+        "ProtectedEntryDeclared",
+        "error",
+        "A declared alias belongs to SAP or is protected; it is never written.",
+        "Take the alias out of the desired state.",
+    ),
+    Rule(
+        "awaiting-signature",
+        "AwaitingSignature",
+        "note",
+        "A signing request is out and has no usable answer yet.",
+        "Send the request to the certificate authority, and commit its answer.",
+    ),
+    Rule(
+        "response-ready",
+        "ResponseReady",
+        "warning",
+        "The answer of a certificate authority is there and fits the key.",
+        "Run `reconcile apply` to import it.",
+    ),
+    Rule(
+        "response-rejected",
+        "ResponseRejected",
+        "error",
+        "The answer of a certificate authority does not fit.",
+        "Ask the authority for another certificate, for the request that is in the repository.",
+    ),
+    Rule(
+        "ready-to-activate",
+        "ReadyToActivate",
+        "note",
+        "A complete successor waits for approval.",
+        "Give the new certificate to the receivers that must import it, then commit `activate:` with its SHA-256.",
+    ),
+    Rule(
+        "expiring",
+        "CertificateExpiring",
+        "warning",
+        "A certificate ends soon.",
+        "Generated key pairs are renewed by `reconcile apply`. For the others, get the successor and declare it.",
+    ),
+    Rule(
+        "expired",
+        "CertificateExpired",
+        "error",
+        "A certificate is past its end.",
+        "Generated key pairs are renewed by `reconcile apply`. For the others, get the successor and declare it.",
+    ),
+    Rule(
+        "apply-failed",
+        "ChangeFailed",
+        "error",
+        "A change could not be carried out; the other changes went on without it.",
+        "The message says why. Mend the cause and run `reconcile apply` again.",
+    ),
+    Rule(
+        "apply-not-tried",
+        "ChangeNotTried",
+        "warning",
+        "A change was not tried because another one failed.",
+        "Mend the cause of the other failure and run `reconcile apply` again.",
+    ),
+    Rule(
+        "keystore-unreadable",
+        "KeystoreUnreadable",
+        "error",
+        "The live keystore could not be read.",
+        "Check that it is there, that the declared password is the right one, and that nothing has damaged it.",
+    ),
+    Rule(
+        "refused",
+        "Refused",
+        "error",
+        "Something was refused for safety; nothing was written.",
+        "The message names what is protected, and the way forward.",
+    ),
+    Rule(
+        "error",
+        "Error",
+        "error",
+        "The keystore could not be handled.",
+        "The message says what to mend. Then run the command again.",
+    ),
+)
+
+RULES = {rule.id: rule for rule in _ALL}

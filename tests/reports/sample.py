@@ -1,0 +1,201 @@
+"""One rich report for every format: two keystores and a third that could not be read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from reconciler.model import (
+    Affect,
+    Change,
+    DesiredState,
+    Entry,
+    EntryKind,
+    Failure,
+    IssuerSpec,
+    KeySpec,
+    KeystoreTarget,
+    Outcome,
+    OutcomeStatus,
+    ProtectedPattern,
+    RenewBefore,
+    Report,
+    Snapshot,
+    Source,
+    StoreType,
+    TargetPlan,
+    TargetReport,
+    WantedCertificate,
+    WantedImport,
+    WantedKeyPair,
+)
+from reconciler.planning import digest, plan_target
+from tests.builders import NOW, entry, key_pair
+from tests.reports.certificates import authority, certificate
+
+VERSION = "1.2.3"
+
+
+def source(line: int, file: str = "keystores/prod.yaml") -> Source:
+    return Source(file, line, 3)
+
+
+def trusted(alias: str, one: Any, line: int, file: str = "keystores/prod.yaml") -> WantedCertificate:
+    return WantedCertificate(alias, source(line, file), one, origin=f"certs/{alias}.pem")
+
+
+def generated(alias: str, line: int, common_name: str, **more: Any) -> WantedKeyPair:
+    facts: dict[str, Any] = {
+        "key": KeySpec("Ed25519"),
+        "subject": (("C", "DE"), ("O", "Example"), ("CN", common_name)),
+        "subject_alt_names": (),
+        "extended_key_usage": ("clientAuth",),
+        "validity": timedelta(days=365),
+        "renew_before": RenewBefore(duration=timedelta(days=30)),
+        "rekey": True,
+        "issuer": IssuerSpec("self-signed"),
+    }
+    return WantedKeyPair(alias, source(line), **(facts | more))
+
+
+def planned(state: str, location: str, type_: StoreType, wanted: list[Any], entries: list[Entry]) -> TargetPlan:
+    target = KeystoreTarget(type_, location, source(4, state), path="/nowhere")
+    desired = DesiredState(state, target, tuple(wanted), (ProtectedPattern("vendor_*", source(9, state)),))
+    live = Snapshot(type_, entries=tuple(entries), version="1")
+    return plan_target(desired, live, NOW, lambda _writes: live)
+
+
+def production() -> TargetPlan:
+    root, intermediate = authority("Example Root G1"), authority("Example Issuing CA 3", issued_by="Example Root G1")
+    short_lived = authority("Example Issuing CA 2", issued_by="Example Root G1", days=41)
+    partner_old = certificate("partner.example.org", key="EC", seed="partner-1", issued_by="Example Issuing CA 3")
+    partner_new = certificate(
+        "partner.example.org", key="EC", seed="partner-1", issued_by="Example Issuing CA 3", days=700
+    )
+    bank = certificate("bank.example.net", key="RSA 3072", issued_by="Example Issuing CA 2", days=300)
+    wanted = [
+        trusted("example_root_g1", root, 20),
+        trusted("isrg_root_x1", authority("ISRG Root X1"), 23),
+        trusted("old_authority", authority("Old Authority", days=-12), 26),
+        trusted("soon_authority", authority("Soon Authority", days=64), 29),
+        trusted("partner_authority", authority("Partner Authority 2026"), 32),
+        generated("s4_client", 40, "cpi-prod.example.com"),
+        generated("successfactors_client", 52, "sf-prod.example.com", subject_alt_names=("DNS:sf-prod.example.com",)),
+        generated("concur_client", 61, "concur.example.com"),
+        WantedImport("partner_client", source(70), (partner_new, intermediate), "secrets/partner.p12",
+                     RenewBefore(duration=timedelta(days=30))),
+        WantedImport("bank_client", source(76), (bank, short_lived), "secrets/bank.p12",
+                     RenewBefore(duration=timedelta(days=30))),
+    ]  # fmt: skip
+    entries = [
+        entry("example_root_g1", root),
+        entry("old_authority", authority("Old Authority", days=-12)),
+        entry("soon_authority", authority("Soon Authority", days=64)),
+        entry("partner_authority", authority("Partner Authority 2025", days=500)),
+        key_pair("s4_client", certificate("cpi-prod.example.com", days=20, age=345)),
+        key_pair("successfactors_client", certificate("sf.example.com", days=200)),
+        key_pair("partner_client", partner_old, intermediate, root),
+        key_pair("bank_client", bank, short_lived, root),
+        entry("legacy_partner", certificate("legacy.example.com", days=-400, age=1400)),
+        key_pair("test_key", certificate("test key of somebody", days=9)),
+        entry("some_secret", kind=EntryKind.SECRET_KEY),
+        entry("sap_global_root", authority("SAP Cloud Root CA"), owner="SAP"),
+        key_pair("sap_cloudintegrationcertificate", certificate("cpi.sap.example", days=120), owner="SAP"),
+        entry("vendor_root", authority("Vendor Root")),
+    ]
+    entries[10] = replace(entries[10], chain=())
+    plan = planned("keystores/prod.yaml", "../live/prod.p12", StoreType.PKCS12, wanted, entries)
+    affect = Affect("partner_client", (partner_old.sha256, intermediate.sha256),
+                    (partner_old.sha256, intermediate.sha256, root.sha256))  # fmt: skip
+    changes = tuple(replace(one, affects=(affect,)) if one.alias == "isrg_root_x1" else one for one in plan.changes)
+    return replace(plan, changes=changes)
+
+
+def testing() -> TargetPlan:
+    state = "keystores/test.yaml"
+    root = authority("Example Root G1")
+    wanted = [
+        trusted("example_root_g1", root, 12, state),
+        trusted("isrg_root_x1", authority("ISRG Root X1"), 15, state),
+    ]
+    return planned(state, "../live/test.jks", StoreType.JKS, wanted, [entry("example_root_g1", root)])
+
+
+def quiet() -> TargetPlan:
+    state = "keystores/dev.yaml"
+    root = authority("Example Root G1")
+    return planned(state, "../live/dev.jceks", StoreType.JCEKS, [trusted("example_root_g1", root, 12, state)],
+                   [entry("example_root_g1", root)])  # fmt: skip
+
+
+UNREADABLE = Failure(
+    "the keystore cannot be opened: the password is wrong, or the file is damaged",
+    "../live/broken.p12",
+    "check the password that keystores/broken.yaml names",
+    3,
+)
+REFUSED = Failure(
+    "sap_root: declared, but the entry is protected (sap_*): it is never written",
+    "keystores/refused.yaml:8:3",
+    "take the alias out of the desired state: entries of SAP and protected aliases are not ours",
+    4,
+    (
+        (
+            "sap_root: declared, but the entry is protected (sap_*): it is never written",
+            "keystores/refused.yaml:8:3",
+            "take the alias out of the desired state: entries of SAP and protected aliases are not ours",
+        ),
+    ),
+)
+
+
+def target(plan: TargetPlan, **more: Any) -> TargetReport:
+    keystore = plan.desired.keystore
+    return TargetReport(plan.desired.name, keystore.location, keystore.type, plan, **more)
+
+
+def failed(name: str, failure: Failure) -> TargetReport:
+    return TargetReport(f"keystores/{name}.yaml", f"../live/{name}.p12", StoreType.PKCS12, failure=failure)
+
+
+def report(command: str, *targets: TargetReport) -> Report:
+    plans = [one.plan for one in targets if one.plan is not None]
+    return Report(command, NOW, VERSION, digest(plans), targets)
+
+
+def fleet(command: str) -> Report:
+    """Four keystores: a rich one, one with a single change, a quiet one, and one that could not be read."""
+    if command == "apply":
+        return report("apply", applied(production()), applied(testing(), fails=()), target(quiet()),
+                      failed("broken", UNREADABLE))  # fmt: skip
+    return report(command, target(production()), target(testing()), target(quiet()), failed("broken", UNREADABLE),
+                  failed("refused", REFUSED))  # fmt: skip
+
+
+def single(command: str) -> Report:
+    plan = production()
+    return report(command, applied(plan) if command == "apply" else target(plan))
+
+
+def applied(plan: TargetPlan, fails: tuple[str, ...] = ("concur_client",)) -> TargetReport:
+    return target(plan, outcomes=tuple(_outcome(change, fails) for change in plan.changes))
+
+
+def _outcome(change: Change, fails: tuple[str, ...]) -> Outcome:
+    if change.alias in fails:
+        return Outcome(change, OutcomeStatus.FAILED, "the issuer did not answer within 30 seconds; try again later")
+    return Outcome(change, OutcomeStatus.APPLIED, "", _after(change))
+
+
+def _after(change: Change) -> Entry | None:
+    match change.wanted:
+        case WantedCertificate() as wanted:
+            return entry(change.alias, wanted.certificate)
+        case WantedImport() as wanted:
+            return key_pair(change.alias, *wanted.chain)
+        case WantedKeyPair() as wanted:
+            common_name = dict(wanted.subject)["CN"]
+            return key_pair(change.alias, certificate(common_name, seed=f"new {change.alias}", days=365, age=0))
+        case None:
+            return None
