@@ -27,6 +27,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "drift": ("reconciler.commands.drift", "Show how the live keystores differ from git, and what expires when."),
     "list": ("reconciler.commands.list", "List the entries of a keystore."),
     "show": ("reconciler.commands.show", "Show one entry with its whole chain."),
+    "adopt": ("reconciler.commands.adopt", "Write a state file and certificates from a live keystore."),
+    "csr": ("reconciler.commands.csr", "Write the signing request of a key pair."),
+    "export": ("reconciler.commands.export", "Write certificate, root, chain or public key of an entry."),
     "connect": ("reconciler.commands.connect", "Test a TLS connection: chain, trust, host name, client certificate."),
 }
 

@@ -1,4 +1,4 @@
-"""`compare(desired, live, now)`: one finding for every alias that is wanted or there.
+"""`compare(desired, live, now, verify)`: one finding for every alias that is wanted or there.
 
 The checks are small pure functions in ordered lists; the first that finds something decides, so the order is the
 policy. `drift` prints the findings and `planning` turns them into changes: the two cannot disagree.
@@ -6,266 +6,294 @@ policy. `drift` prints the findings and `planning` turns them into changes: the 
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from reconciler.expiry import NOTICE, day, expiry_of
+from reconciler.key_pairs import Case, Verdict, judge_key_pair
+from reconciler.migration import due
+from reconciler.migration import finding as about_the_store
 from reconciler.model import (
+    Absent,
     Difference,
+    Entry,
     EntryKind,
     Expiry,
     Finding,
-    RenewBefore,
     Status,
+    Unmanaged,
     WantedCertificate,
+    WantedExisting,
     WantedImport,
     WantedKeyPair,
 )
-from reconciler.ownership import alias_key, protected_by
+from reconciler.ownership import alias_key, protected_by, staging_alias
+from reconciler.words import chain_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from reconciler.model import Certificate, DesiredState, Entry, Snapshot, Wanted
-
-# What nobody renews for us (trusted certificates, brought-along and unmanaged entries) is announced this long before.
-NOTICE = timedelta(days=30)
+    from reconciler.chains import Verify
+    from reconciler.model import Certificate, DesiredState, Renamed, Snapshot, Wanted
 
 # Reasons for which a person has to decide first: planning refuses them, drift shows them.
 DECLARED_PROTECTED = "declared-protected"
 TWO_SPELLINGS = "two-spellings"
 KIND = "kind"
-REFUSALS = frozenset({DECLARED_PROTECTED, TWO_SPELLINGS, KIND})
-ALIAS_CASE = "alias-case"
+BOTH_NAMES = "both-names"
+REFUSALS = frozenset({DECLARED_PROTECTED, TWO_SPELLINGS, KIND, BOTH_NAMES})
+ALIAS_CASE, MISSING, RENAMED, ABSENT = "alias-case", "missing", "renamed", "absent"
 
 
-def compare(desired: DesiredState, live: Snapshot, now: datetime) -> tuple[Finding, ...]:
-    """What is true of every alias: the declared ones in the order of the file, then the others as they are stored.
+def compare(desired: DesiredState, live: Snapshot, now: datetime, verify: Verify) -> tuple[Finding, ...]:
+    """What is true of the keystore itself where it has to migrate, then of every alias.
+
+    The declared ones come in the order of the file, then the others as they are stored.
 
     Args:
         desired: What the file asks for.
         live: What is there; a keystore that does not exist holds nothing.
         now: The moment that expiry is judged at, aware.
+        verify: Whether the first certificate was signed with the key of the second (`x509.is_signed_by`).
     """
-    patterns = tuple(one.pattern for one in desired.protected)
-    by_key: dict[str, list[Entry]] = {}
-    for entry in live.entries:
-        by_key.setdefault(alias_key(entry.alias), []).append(entry)
-    declared = {alias_key(wanted.alias) for wanted in desired.wanted}
-    findings = [_declared(wanted, by_key.get(alias_key(wanted.alias), []), patterns, now) for wanted in desired.wanted]
-    findings += [
-        _undeclared(entry, patterns, now) for key, entries in by_key.items() if key not in declared for entry in entries
-    ]
-    return tuple(findings)
+    migration = due(desired, live)
+    itself = () if migration is None else (about_the_store(desired, migration),)
+    return (*itself, *_Comparison(desired, live, now, verify).findings())
 
 
-# ------------------------------------------------------------------------------------------------ declared
+@dataclass(frozen=True)
+class _Comparison:
+    desired: DesiredState
+    live: Snapshot
+    now: datetime
+    verify: Verify
+
+    def findings(self) -> list[Finding]:
+        declared = [self._declared(wanted) for wanted in self.desired.wanted]
+        spoken_of = {alias_key(one.alias) for one in self.desired.wanted}
+        for rule in self.desired.renamed:
+            spoken_of.add(alias_key(rule.old))
+            if alias_key(rule.new) not in spoken_of:
+                declared += self._only_renamed(rule)
+                spoken_of.add(alias_key(rule.new))
+        for absent in self.desired.absent:
+            spoken_of.add(alias_key(absent.alias))
+            declared += [self._to_remove(absent, entry) for entry in self._entries(absent.alias)]
+        spoken_of |= self._staging
+        return declared + [self._undeclared(e) for e in self.live.entries if alias_key(e.alias) not in spoken_of]
+
+    # ------------------------------------------------------------------------------------------ what is there
+
+    @cached_property
+    def _patterns(self) -> tuple[str, ...]:
+        return tuple(one.pattern for one in self.desired.protected)
+
+    @cached_property
+    def _by_key(self) -> dict[str, list[Entry]]:
+        by_key: dict[str, list[Entry]] = {}
+        for entry in self.live.entries:
+            by_key.setdefault(alias_key(entry.alias), []).append(entry)
+        return by_key
+
+    def _entries(self, alias: str) -> list[Entry]:
+        return self._by_key.get(alias_key(alias), [])
+
+    @cached_property
+    def _staging(self) -> set[str]:
+        """Staging aliases belong to the key pairs that they are for: never unmanaged, pruned or adopted."""
+        pairs = (one for one in self.desired.wanted if isinstance(one, WantedKeyPair))
+        return {alias_key(staging_alias(one.alias)) for one in pairs}
+
+    @cached_property
+    def _pool(self) -> tuple[Certificate, ...]:
+        """What chains can be completed from: the declared roots and every certificate of the live keystore."""
+        roots = [one.certificate for one in self.desired.wanted if isinstance(one, WantedCertificate)]
+        return (*roots, *(one for entry in self.live.entries for one in entry.chain))
+
+    @cached_property
+    def _old_names(self) -> dict[str, Renamed]:
+        return {alias_key(rule.new): rule for rule in self.desired.renamed}
+
+    # ----------------------------------------------------------------------------------------------- declared
+
+    def _declared(self, wanted: Wanted) -> Finding:
+        found = self._entries(wanted.alias)
+        rule = self._old_names.get(alias_key(wanted.alias))
+        old = self._entries(rule.old) if rule else []
+        if old and found:
+            return self._finding(wanted, found, _both_names(rule))
+        renamed_from = old[0] if old else None
+        found = found or old
+        verdict = self._shape(wanted, found) or self._content(wanted, found[0])
+        if verdict is None and found and not found[0].reachable:
+            verdict = _out_of_reach(found[0])
+        if renamed_from is not None and (verdict is None or verdict.status is Status.DIFFERS):
+            verdict = verdict or Verdict(Status.DIFFERS, RENAMED, f"still called {renamed_from.alias!r}")
+            spelling = Difference("alias", renamed_from.alias, wanted.alias)
+            verdict = Verdict(
+                verdict.status, verdict.reason, verdict.message, (*verdict.differences, spelling), verdict.chain
+            )
+        return self._finding(wanted, found, verdict, renamed_from)
+
+    def _finding(
+        self, wanted: Wanted, found: Sequence[Entry], verdict: Verdict | None, renamed_from: Entry | None = None
+    ) -> Finding:
+        entry = found[0] if found else None
+        expiry = self._expiry(wanted, entry)
+        verdict = verdict or _by_the_clock(wanted, entry, expiry)
+        return Finding(
+            wanted.alias,
+            verdict.status,
+            verdict.reason,
+            verdict.message,
+            expiry,
+            verdict.differences,
+            wanted,
+            entry,
+            wanted.source,
+            self._staged(wanted),
+            verdict.chain,
+            renamed_from,
+        )
+
+    def _expiry(self, wanted: Wanted, entry: Entry | None) -> Expiry:
+        before = NOTICE if isinstance(wanted, WantedCertificate) else wanted.renew_before
+        return expiry_of(entry.leaf if entry else None, before, self.now)
+
+    def _staged(self, wanted: Wanted) -> Entry | None:
+        if not isinstance(wanted, WantedKeyPair):
+            return None
+        found = self._entries(staging_alias(wanted.alias))
+        return found[0] if found and found[0].kind is EntryKind.KEY_PAIR else None
+
+    def _shape(self, wanted: Wanted, found: Sequence[Entry]) -> Verdict | None:
+        """What can be said before the content counts: whose it is, how often it is there, and of which kind."""
+        for owner in [entry.owner for entry in found] or [None]:
+            if pattern := protected_by(wanted.alias, owner, self._patterns):
+                message = f"declared, but the entry is protected ({pattern}): it is never written"
+                return Verdict(Status.PROTECTED, DECLARED_PROTECTED, message)
+        if len(found) > 1:
+            spellings = ", ".join(repr(entry.alias) for entry in found)
+            message = f"the keystore holds it in several spellings: {spellings}"
+            return Verdict(Status.DIFFERS, TWO_SPELLINGS, message)
+        if not found:
+            return self._missing(wanted)
+        kind = EntryKind.TRUSTED_CERTIFICATE if isinstance(wanted, WantedCertificate) else EntryKind.KEY_PAIR
+        if found[0].kind is kind:
+            return None
+        message = f"declared as a {kind}, but the live entry is a {found[0].kind}: kinds are not swapped"
+        return Verdict(Status.DIFFERS, KIND, message, (Difference("kind", found[0].kind, kind),))
+
+    def _missing(self, wanted: Wanted) -> Verdict:
+        staged = self._staged(wanted)
+        if isinstance(wanted, WantedKeyPair) and staged is not None:
+            # Whoever took the alias away in the middle: what waits for it is at hand.
+            case = Case(wanted, staged, staged, self._pool, self.now, self.verify)
+            verdict = judge_key_pair(case)
+            if verdict is not None and verdict.status is Status.READY_TO_ACTIVATE:
+                return verdict
+        what = "trusted certificate" if isinstance(wanted, WantedCertificate) else "key pair"
+        return Verdict(Status.MISSING, MISSING, f"the {what} is declared and not there")
+
+    def _content(self, wanted: Wanted, entry: Entry) -> Verdict | None:
+        match wanted:
+            case WantedCertificate():
+                return _same_certificate(wanted.certificate.sha256, entry)
+            case WantedExisting():
+                return _same_certificate(wanted.sha256, entry) if wanted.sha256 else None
+            case WantedImport():
+                return _same_chain(wanted.chain, entry.chain)
+            case WantedKeyPair():
+                pool = (*self._pool, *wanted.chain, *wanted.issuer.certificates)
+                return judge_key_pair(Case(wanted, entry, self._staged(wanted), pool, self.now, self.verify))
+
+    # --------------------------------------------------------------------------------------------- the others
+
+    def _only_renamed(self, rule: Renamed) -> list[Finding]:
+        """A rename of an entry that nothing else is said of."""
+        old, new = self._entries(rule.old), self._entries(rule.new)
+        if not old:
+            # It was done: the entry under its new name is one that no section describes.
+            return [self._undeclared(entry) for entry in new]
+        verdict = _both_names(rule) if new else Verdict(
+            Status.DIFFERS, RENAMED, f"still called {rule.old!r}", (Difference("alias", rule.old, rule.new),)
+        )  # fmt: skip
+        owned = [p for e in old if (p := protected_by(e.alias, e.owner, self._patterns))]
+        if owned:
+            verdict = Verdict(Status.PROTECTED, DECLARED_PROTECTED, f"to be renamed, but protected ({owned[0]})")
+        expiry = expiry_of(old[0].leaf, NOTICE, self.now)
+        return [
+            Finding(
+                rule.new, verdict.status, verdict.reason, verdict.message, expiry, verdict.differences,
+                None, old[0], rule.source, renamed_from=old[0],
+            )
+        ]  # fmt: skip
+
+    def _to_remove(self, absent: Absent, entry: Entry) -> Finding:
+        expiry = expiry_of(entry.leaf, NOTICE, self.now)
+        if pattern := protected_by(entry.alias, entry.owner, self._patterns):
+            message = f"to be removed, but the entry is protected ({pattern}): it is never written"
+            return Finding(entry.alias, Status.PROTECTED, DECLARED_PROTECTED, message, expiry, (), None, entry,
+                           absent.source)  # fmt: skip
+        message = f"a {entry.kind} that must not be there"
+        return Finding(entry.alias, Status.DIFFERS, ABSENT, message, expiry, (), None, entry, absent.source)
+
+    def _undeclared(self, entry: Entry) -> Finding:
+        expiry = expiry_of(entry.leaf, NOTICE, self.now)
+        if pattern := protected_by(entry.alias, entry.owner, self._patterns):
+            message = f"protected ({pattern}): shown, never written"
+            return Finding(entry.alias, Status.PROTECTED, "protected", message, expiry, (), None, entry)
+        message = f"a {entry.kind} that no file declares"
+        if self.desired.unmanaged is Unmanaged.PRUNE and entry.kind is not EntryKind.TRUSTED_CERTIFICATE:
+            message += "; keys are never pruned: name it under aliases.absent to remove it"
+        return Finding(entry.alias, Status.UNMANAGED, "unmanaged", message, expiry, (), None, entry)
 
 
-def _declared(wanted: Wanted, found: Sequence[Entry], patterns: Sequence[str], now: datetime) -> Finding:
-    entry = found[0] if found else None
-    expiry = _expiry(wanted, entry, now)
-    for check in _CHECKS:
-        if (verdict := check(wanted, found, patterns)) is not None:
-            status, reason, message, differences = verdict
-            return Finding(wanted.alias, status, reason, message, expiry, differences, wanted, entry)
-    leaf = entry.leaf if entry else None
-    until = _day(leaf.not_after) if leaf else "?"
-    match expiry:
-        case Expiry.OK:
-            return Finding(wanted.alias, Status.IN_SYNC, "in-sync", f"as declared, valid until {until}", expiry,
-                           (), wanted, entry)  # fmt: skip
-        case Expiry.EXPIRING:
-            return Finding(wanted.alias, Status.EXPIRING, "expiring", _due_message(wanted, until), expiry,
-                           (), wanted, entry)  # fmt: skip
-        case Expiry.EXPIRED:
-            return Finding(wanted.alias, Status.EXPIRED, "expired", f"expired on {until}", expiry,
-                           (), wanted, entry)  # fmt: skip
+def _both_names(rule: Renamed | None) -> Verdict:
+    names = f"{rule.old!r} and {rule.new!r}" if rule else "both names"
+    return Verdict(Status.DIFFERS, BOTH_NAMES, f"to be renamed, but {names} are both there")
 
 
-Verdict = tuple[Status, str, str, tuple[Difference, ...]]
-
-
-def _is_protected(wanted: Wanted, found: Sequence[Entry], patterns: Sequence[str]) -> Verdict | None:
-    for owner in [entry.owner for entry in found] or [None]:
-        if pattern := protected_by(wanted.alias, owner, patterns):
-            message = f"declared, but the entry is protected ({pattern}): it is never written"
-            return Status.PROTECTED, DECLARED_PROTECTED, message, ()
-    return None
-
-
-def _has_two_spellings(_wanted: Wanted, found: Sequence[Entry], _patterns: Sequence[str]) -> Verdict | None:
-    if len(found) < 2:
-        return None
-    spellings = ", ".join(repr(entry.alias) for entry in found)
-    return Status.DIFFERS, TWO_SPELLINGS, f"the keystore holds it in several spellings: {spellings}", ()
-
-
-def _is_missing(wanted: Wanted, found: Sequence[Entry], _patterns: Sequence[str]) -> Verdict | None:
-    if found:
-        return None
-    what = "trusted certificate" if isinstance(wanted, WantedCertificate) else "key pair"
-    return Status.MISSING, "missing", f"the {what} is declared and not there", ()
-
-
-def _is_another_kind(wanted: Wanted, found: Sequence[Entry], _patterns: Sequence[str]) -> Verdict | None:
-    kind = EntryKind.TRUSTED_CERTIFICATE if isinstance(wanted, WantedCertificate) else EntryKind.KEY_PAIR
-    live = found[0].kind
-    if live is kind:
-        return None
-    message = f"declared as a {kind}, but the live entry is a {live}: kinds are not swapped"
-    return Status.DIFFERS, KIND, message, (Difference("kind", live, kind),)
-
-
-def _content_differs(wanted: Wanted, found: Sequence[Entry], _patterns: Sequence[str]) -> Verdict | None:
-    differences = _differences(wanted, found[0])
-    if not differences:
-        return None
-    fields = ", ".join(difference.field for difference in differences)
-    return Status.DIFFERS, differences[0].field, f"another {fields} than declared", differences
-
-
-def _is_out_of_reach(_wanted: Wanted, found: Sequence[Entry], _patterns: Sequence[str]) -> Verdict | None:
-    entry = found[0]
-    if entry.reachable:
-        return None
+def _out_of_reach(entry: Entry) -> Verdict:
     spelling = Difference("alias", entry.stored_alias or entry.alias, alias_key(entry.alias))
     message = f"stored as {spelling.live!r}: Java lists it but cannot find it under that name"
-    return Status.DIFFERS, ALIAS_CASE, message, (spelling,)
+    return Verdict(Status.DIFFERS, ALIAS_CASE, message, (spelling,))
 
 
-_CHECKS: tuple[Callable[[Wanted, Sequence[Entry], Sequence[str]], Verdict | None], ...] = (
-    _is_protected,
-    _has_two_spellings,
-    _is_missing,
-    _is_another_kind,
-    _content_differs,
-    _is_out_of_reach,
-)
+def _same_certificate(sha256: str, entry: Entry) -> Verdict | None:
+    live = entry.chain[0].sha256
+    if live == sha256:
+        return None
+    difference = Difference("certificate", live, sha256)
+    return Verdict(Status.DIFFERS, "certificate", "another certificate than declared", (difference,))
 
 
-# ------------------------------------------------------------------------------------------------- content
-
-
-def _differences(wanted: Wanted, entry: Entry) -> tuple[Difference, ...]:
-    match wanted:
-        case WantedCertificate():
-            return _certificate_differences(wanted.certificate, entry.chain[0])
-        case WantedImport():
-            return _chain_differences(wanted.chain, entry.chain)
-        case WantedKeyPair():
-            return _key_pair_differences(wanted, entry.chain)
-
-
-def _certificate_differences(wanted: Certificate, live: Certificate) -> tuple[Difference, ...]:
-    if live.sha256 == wanted.sha256:
-        return ()
-    return (Difference("certificate", live.sha256, wanted.sha256),)
-
-
-def _chain_differences(wanted: Sequence[Certificate], live: Sequence[Certificate]) -> tuple[Difference, ...]:
+def _same_chain(wanted: Sequence[Certificate], live: Sequence[Certificate]) -> Verdict | None:
     """In PKCS#12 Java goes on to the root where it finds one in the store: a longer live chain is no difference."""
     if [one.sha256 for one in live[: len(wanted)]] == [one.sha256 for one in wanted]:
-        return ()
-    if live[0].sha256 == wanted[0].sha256:
-        return (Difference("chain", _subjects(live), _subjects(wanted)),)
-    first = "certificate" if live[0].public_key_sha256 == wanted[0].public_key_sha256 else "key"
-    return (Difference(first, live[0].sha256, wanted[0].sha256),)
-
-
-def _key_pair_differences(wanted: WantedKeyPair, live: Sequence[Certificate]) -> tuple[Difference, ...]:
-    leaf = live[0]
-    if leaf.public_key_sha256 is None:
-        return (Difference("certificate", f"unreadable: {leaf.problem}", "a readable certificate"),)
-    key = wanted.key
-    pairs = [
-        (
-            "key-spec",
-            key_text(leaf.key_algorithm, leaf.key_size, leaf.curve),
-            key_text(key.algorithm, key.size, key.curve),
-        ),
-        ("subject", subject_text(leaf.subject_attributes or ()), subject_text(wanted.subject)),
-        ("subject-alt-names", _set_text(leaf.subject_alt_names or ()), _set_text(wanted.subject_alt_names)),
-        ("extended-key-usage", _set_text(leaf.extended_key_usage or ()), _set_text(wanted.extended_key_usage)),
-    ]
-    differences = [Difference(name, there, asked) for name, there, asked in pairs if there != asked]
-    if leaf.issuer_key != leaf.subject_key or len(live) != 1:
-        differences.append(Difference("issuer", leaf.issuer or "unreadable", "self-signed"))
-    return tuple(differences)
-
-
-def key_text(algorithm: str | None, size: int | None, curve: str | None) -> str:
-    """A key in words: ``RSA 3072``, ``EC secp256r1``, ``Ed25519``."""
-    match algorithm:
-        case None:
-            return "unreadable"
-        case "EC":
-            return f"EC {curve or size}"
-        case "Ed25519" | "Ed448":
-            return algorithm
-        case _:
-            return f"{algorithm} {size}"
-
-
-def subject_text(attributes: Sequence[tuple[str, str]]) -> str:
-    """A subject in words, in the order of the certificate: enough to compare two, not an encoding."""
-    return ", ".join(f"{name}={value}" for name, value in attributes)
-
-
-def _set_text(values: Sequence[str]) -> str:
-    return ", ".join(sorted(set(values))) or "none"
-
-
-def _subjects(chain: Sequence[Certificate]) -> str:
-    return " < ".join(one.subject or one.sha256 for one in chain)
-
-
-# --------------------------------------------------------------------------------------------------- expiry
-
-
-def renewal_due(certificate: Certificate, before: RenewBefore) -> datetime | None:
-    """The moment from which a renewal is due; None when the validity cannot be read."""
-    if certificate.not_after is None or certificate.not_before is None:
         return None
-    if before.duration is not None:
-        return certificate.not_after - before.duration
-    lifetime = certificate.not_after - certificate.not_before
-    return certificate.not_after - lifetime * (before.share if before.share is not None else 1 / 3)
+    if live[0].sha256 == wanted[0].sha256:
+        difference = Difference("chain", chain_text(live), chain_text(wanted))
+    else:
+        same_key = live[0].public_key_sha256 == wanted[0].public_key_sha256
+        difference = Difference("certificate" if same_key else "key", live[0].sha256, wanted[0].sha256)
+    message = f"another {difference.field} than declared"
+    return Verdict(Status.DIFFERS, difference.field, message, (difference,))
 
 
-def expiry_of(certificate: Certificate | None, before: RenewBefore, now: datetime) -> Expiry:
-    """How a certificate stands against the clock; what cannot be read is not claimed to expire."""
-    if certificate is None or certificate.not_after is None:
-        return Expiry.OK
-    if now > certificate.not_after:
-        return Expiry.EXPIRED
-    due = renewal_due(certificate, before)
-    return Expiry.EXPIRING if due is not None and now >= due else Expiry.OK
-
-
-def _expiry(wanted: Wanted, entry: Entry | None, now: datetime) -> Expiry:
-    before = RenewBefore(duration=NOTICE) if isinstance(wanted, WantedCertificate) else wanted.renew_before
-    return expiry_of(entry.leaf if entry else None, before, now)
-
-
-def _due_message(wanted: Wanted, until: str) -> str:
-    return f"valid until {until}: " + ("a renewal is due" if isinstance(wanted, WantedKeyPair) else "about to expire")
-
-
-def _day(moment: datetime | None) -> str:
-    return moment.strftime("%Y-%m-%d") if moment is not None else "an unreadable date"
-
-
-# ------------------------------------------------------------------------------------------------ the others
-
-
-def _undeclared(entry: Entry, patterns: Sequence[str], now: datetime) -> Finding:
-    expiry = expiry_of(entry.leaf, RenewBefore(duration=NOTICE), now)
-    if pattern := protected_by(entry.alias, entry.owner, patterns):
-        message = f"protected ({pattern}): shown, never written"
-        return Finding(entry.alias, Status.PROTECTED, "protected", message, expiry, (), None, entry)
-    message = f"a {entry.kind} that no file declares"
-    return Finding(entry.alias, Status.UNMANAGED, "unmanaged", message, expiry, (), None, entry)
+def _by_the_clock(wanted: Wanted, entry: Entry | None, expiry: Expiry) -> Verdict:
+    leaf = entry.leaf if entry else None
+    until = day(leaf.not_after) if leaf else "?"
+    match expiry:
+        case Expiry.OK:
+            return Verdict(Status.IN_SYNC, "in-sync", f"as declared, valid until {until}")
+        case Expiry.EXPIRING:
+            what = "a renewal is due" if isinstance(wanted, WantedKeyPair) else "about to expire"
+            return Verdict(Status.EXPIRING, "expiring", f"valid until {until}: {what}")
+        case Expiry.EXPIRED:
+            return Verdict(Status.EXPIRED, "expired", f"expired on {until}")
 
 
 def is_difference(finding: Finding, *, report_unmanaged: bool) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime, timedelta
+    from datetime import date, datetime, timedelta
 
     from reconciler.secret import Secret
 
@@ -164,6 +164,8 @@ class Entry:
         created: When the store says it was made, in UTC.
         owner: The store's own statement of ownership (``SAP``, ``Tenant Administrator``), None for files.
         note: One sentence where something is unusual, else None.
+        key_digest: SHA-256 over the protected private key as the store carries it, None where there is no such thing.
+            Equal means that the very same protected key is there.
     """
 
     alias: str
@@ -175,6 +177,7 @@ class Entry:
     created: datetime | None = None
     owner: str | None = None
     note: str | None = None
+    key_digest: str | None = None
 
     @property
     def leaf(self) -> Certificate | None:
@@ -219,6 +222,9 @@ class Snapshot:
         warnings: Sentences for `list` and `show`.
         integrity: Whether the file carries an integrity check that was verified.
         version: SHA-256 of the file, or the tenant's LastModifiedTime: equal means unchanged.
+        encryption: How a PKCS#12 file is encrypted: modern, legacy, or other; None where that says nothing.
+        opened_with_previous: Whether it was the previous password that opened it.
+        old_backups: With `opened_with_previous`, the backups that the previous password opens as well.
     """
 
     type: StoreType
@@ -229,6 +235,9 @@ class Snapshot:
     warnings: tuple[str, ...] = ()
     integrity: bool = True
     version: str = ""
+    encryption: str | None = None
+    opened_with_previous: bool = False
+    old_backups: tuple[str, ...] = ()
 
 
 # ----------------------------------------------------------------------------------------- what is wanted
@@ -253,12 +262,63 @@ class RenewBefore:
 
 @dataclass(frozen=True, slots=True)
 class IssuerSpec:
-    """Who signs: the type of issuer, its name where it stands under `issuers:`, and its options as data."""
+    """Who signs: the type of issuer, its name where it stands under `issuers:`, and its options as data.
+
+    Attributes:
+        type: self-signed, local-ca, external, command, …
+        name: Under `issuers:`, None for an issuer that stands with its key pair.
+        options: What the type needs besides: paths, references to secrets, arguments.
+        certificates: The certificates of the authority where the file names them, its own first.
+        source: Where it is declared.
+    """
 
     type: str
     name: str | None = None
     options: Mapping[str, object] = field(default_factory=dict)
+    certificates: tuple[Certificate, ...] = ()
     source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """What a signing request asks for, so that one that is out can be told from one that is outdated.
+
+    Attributes:
+        public_key_sha256: The key that is to be certified.
+        subject: As in `WantedKeyPair`.
+        subject_alt_names: As in `WantedKeyPair`.
+        requested: The day that we noted above the request; None for requests that others wrote.
+        renews: SHA-256 of the certificate that it renews over the same key, as we noted; None for a first one.
+    """
+
+    public_key_sha256: str
+    subject: tuple[tuple[str, str], ...]
+    subject_alt_names: tuple[str, ...]
+    requested: date | None = None
+    renews: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Correspondence:
+    """The letters to and from an outside CA, which live in the repository.
+
+    Attributes:
+        request_path: Where the signing request is written, absolute.
+        request_shown: How messages call it.
+        request: What the request that lies there asks for; None when there is none that can be read.
+        response_path: Where the answer is picked up, absolute.
+        response_shown: How messages call it.
+        response: The certificates of the answer in the order of the file; None when there is no answer.
+        response_problem: Why the answer cannot be read, None when it can.
+    """
+
+    request_path: str
+    request_shown: str
+    response_path: str
+    response_shown: str
+    request: RequestFacts | None = None
+    response: tuple[Certificate, ...] | None = None
+    response_problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +346,10 @@ class WantedKeyPair:
     renew_before: RenewBefore
     rekey: bool
     issuer: IssuerSpec
-    activation: str = "automatic"
+    activation: str = "automatic"  # automatic | approved
+    activate: str | None = None  # SHA-256 of the staged leaf that may take over
+    chain: tuple[Certificate, ...] = ()  # further certificates for its chain
+    correspondence: Correspondence | None = None  # with an issuer that answers later
     replace_key: str | None = None  # SHA-256 of a live leaf whose key may be thrown away
 
 
@@ -303,7 +366,44 @@ class WantedImport:
     replace_key: str | None = None  # SHA-256 of a live leaf whose key may be thrown away
 
 
-Wanted = WantedCertificate | WantedKeyPair | WantedImport
+@dataclass(frozen=True, slots=True)
+class WantedExisting:
+    """A key pair that is watched and never written."""
+
+    alias: str
+    source: Source
+    sha256: str | None
+    renew_before: RenewBefore
+
+
+Wanted = WantedCertificate | WantedKeyPair | WantedImport | WantedExisting
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """An alias that must not exist."""
+
+    alias: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """An entry that gets another alias, as long as the old one exists and the new one does not."""
+
+    old: str
+    new: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """A system that we connect to, and the key pair that it expects of us."""
+
+    name: str
+    address: str
+    source: Source
+    key_pair: str | None = None
 
 
 class Unmanaged(StrEnum):
@@ -351,6 +451,9 @@ class KeystoreTarget:
         create: Whether a missing file may be made.
         allow_no_integrity: `integrity: none`: a password is declared and the missing check is accepted.
         password: Where the password comes from; None for a keystore without one.
+        previous_password: Where the password comes from that the keystore has until now; None when it is `password`.
+        encryption: modern or legacy; None as the file is, and modern for a new one.
+        keep_backups: How many backups of the keystore file are kept.
     """
 
     type: StoreType
@@ -361,6 +464,9 @@ class KeystoreTarget:
     allow_no_integrity: bool = False
     password_declared: bool = False
     password: SecretRef | None = None
+    previous_password: SecretRef | None = None
+    encryption: str | None = None
+    keep_backups: int = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,6 +478,9 @@ class DesiredState:
     wanted: tuple[Wanted, ...] = ()
     protected: tuple[ProtectedPattern, ...] = ()
     unmanaged: Unmanaged = Unmanaged.REPORT
+    absent: tuple[Absent, ...] = ()
+    renamed: tuple[Renamed, ...] = ()
+    receivers: tuple[Receiver, ...] = ()
 
 
 # ---------------------------------------------------------------------------------------------- findings
@@ -422,11 +531,10 @@ class Finding:
     differences: tuple[Difference, ...] = ()
     wanted: Wanted | None = None
     live: Entry | None = None
-
-    @property
-    def source(self) -> Source | None:
-        """Where the file asks for it."""
-        return self.wanted.source if self.wanted else None
+    source: Source | None = None  # where the file asks for it
+    staged: Entry | None = None  # what waits under `<alias>.next`
+    chain: tuple[Certificate, ...] = ()  # the answer of the CA in order, or a chain that could be completed
+    renamed_from: Entry | None = None  # `live` still carries this old alias
 
 
 # --------------------------------------------------------------------------------------------------- plan
@@ -446,6 +554,28 @@ class Action(StrEnum):
     REQUEST = "request"
 
 
+class Step(StrEnum):
+    """What apply does for a change: decided by the plan, carried out by `applying` without a second thought."""
+
+    CREATE_STORE = "create-store"
+    PUT = "put"  # what the repository holds, under the alias
+    GENERATE = "generate"  # a new key under the alias
+    REISSUE = "reissue"  # a new certificate over the same key
+    STAGE = "stage"  # a renewed key pair under `<alias>.next`
+    ANSWER = "answer"  # the signing response onto the alias
+    ANSWER_STAGED = "answer-staged"  # the signing response onto `<alias>.next`, where it waits for approval
+    ANSWER_TAKE_OVER = "answer-take-over"  # the signing response onto `<alias>.next`, which takes the alias over
+    TAKE_OVER = "take-over"  # `<alias>.next` takes the alias over
+    COMPLETE_CHAIN = "complete-chain"  # the missing certificates onto the same leaf and key
+    REQUEST = "request"  # the signing request into the repository
+    RESPELL = "respell"  # the same entry under the spelling that Java finds
+    RENAME = "rename"
+    REMOVE = "remove"
+    MIGRATE = "migrate"  # the same entries in another format, under another password or encryption
+    RESTORE = "restore"  # what a backup holds under the alias
+    RESTORE_FILE = "restore-file"  # a whole backup in the place of the keystore
+
+
 @dataclass(frozen=True, slots=True)
 class Affect:
     """A side effect that Java would show: the chain of another entry, as SHA-256 leaf first."""
@@ -453,6 +583,27 @@ class Affect:
     alias: str
     chain_before: tuple[str, ...]
     chain_after: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """How a keystore file becomes what is declared, without a change of any entry.
+
+    Attributes:
+        from_type: What the file is.
+        to_type: What it becomes.
+        from_encryption: `Snapshot.encryption` of the file.
+        to_encryption: The declared encryption, None where nothing is declared.
+        new_password: Whether the password changes.
+        unchanged: The identities of protected entries: their keys go over byte for byte, or the keystore does not.
+    """
+
+    from_type: StoreType
+    to_type: StoreType
+    from_encryption: str | None = None
+    to_encryption: str | None = None
+    new_password: bool = False
+    unchanged: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -471,7 +622,16 @@ class Change:
     wanted: Wanted | None = None
     before: Entry | None = None
     affects: tuple[Affect, ...] = ()
-    certificate_change: str | None = None  # same-key-renewed, re-keyed, other-issuer, names-changed, weaker
+    step: Step = Step.PUT
+    staged: Entry | None = None  # the live entry under `<alias>.next` that it was planned against
+    chain: tuple[Certificate, ...] = ()  # the chain that is put in place, where it is known
+    new_alias: str | None = None  # of a rename
+    certificate_change: str | None = None  # same-key-renewed, re-keyed, other-issuer, names-changed
+    warnings: tuple[str, ...] = ()  # how the new certificate is weaker than the old one
+    receivers: tuple[str, ...] = ()  # who has to know of it
+    migration: Migration | None = None
+    restored: Entry | None = None  # what the backup holds, where it is put back
+    run: str | None = None  # the run whose backup that is
 
 
 @dataclass(frozen=True, slots=True)
@@ -493,6 +653,7 @@ class PutCertificate:
 
     alias: str
     certificate: Certificate
+    created: datetime | None = None  # None: now
 
 
 @dataclass(frozen=True, slots=True)
@@ -505,6 +666,7 @@ class PutKeyPair:
     alias: str
     chain: tuple[Certificate, ...]
     private_key: Secret | None = None
+    created: datetime | None = None  # None: now
 
 
 @dataclass(frozen=True, slots=True)
@@ -530,7 +692,43 @@ class Rename:
     new_alias: str
 
 
-Write = PutCertificate | PutKeyPair | PutChain | Remove | Rename
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Put back what a backup holds under an alias, byte for byte.
+
+    Attributes:
+        alias: The alias.
+        entry: The entry as the backup shows it.
+        run: The run whose backup it is.
+        origin: The container of the backup, filled in where the write meets a container.
+    """
+
+    alias: str
+    entry: Entry
+    run: str
+    origin: object = field(default=None, repr=False, compare=False)
+
+
+Write = PutCertificate | PutKeyPair | PutChain | Remove | Rename | Restore
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What the record beside a backup says of the run that made it; see `keystores.history`.
+
+    Attributes:
+        command: apply or rollback.
+        state: The state file, as reports call it.
+        digest: Of the plan.
+        changes: Of the plan for this keystore.
+        undoes: The run that a rollback undoes.
+    """
+
+    command: str
+    state: str
+    digest: str
+    changes: tuple[Change, ...] = ()
+    undoes: str | None = None
 
 
 # ----------------------------------------------------------------------------------------------- outcomes

@@ -4,32 +4,45 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
-from reconciler.compare import ALIAS_CASE, REFUSALS, compare
+from reconciler.compare import ABSENT, ALIAS_CASE, REFUSALS, RENAMED, compare
 from reconciler.errors import PlanRefusedError, Problem, RefusedError
+from reconciler.issued import classify, planned_weaknesses, weaknesses
+from reconciler.key_pairs import AWAITING_APPROVAL, CHAIN, EXTERNAL, KEY_SPEC, REQUESTED, is_placeholder
+from reconciler.migration import change as about_the_store
+from reconciler.migration import due
 from reconciler.model import (
     Action,
     Affect,
     Change,
+    EntryKind,
     Expiry,
     PutCertificate,
+    PutChain,
     PutKeyPair,
+    Remove,
     Rename,
+    Restore,
     Status,
+    Step,
     TargetPlan,
+    Unmanaged,
     WantedCertificate,
+    WantedExisting,
     WantedImport,
     WantedKeyPair,
 )
-from reconciler.ownership import alias_key, protected_by
+from reconciler.ownership import alias_key, protected_by, staging_alias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from reconciler.model import Certificate, DesiredState, Entry, Finding, Snapshot, Wanted, Write
+    from reconciler.chains import Verify
+    from reconciler.model import Certificate, DesiredState, Entry, Finding, Migration, Snapshot, Wanted, Write
 
 # A plan that deletes or replaces more of the visible unprotected entries than this needs --allow-mass-change.
 MASS_SHARE = 0.30
@@ -37,12 +50,23 @@ MASS_COUNT = 5
 
 
 class Preview(Protocol):
-    """`KeystoreReader.preview`: what the keystore would show after some writes, without writing."""
+    """`KeystoreReader.preview`: what the keystore would show after some writes, without writing.
 
-    def __call__(self, writes: Sequence[Write], /) -> Snapshot: ...
+    With a migration, the writes are tried on what the keystore becomes by it.
+    """
+
+    def __call__(self, writes: Sequence[Write], /, *, migration: Migration | None = None) -> Snapshot: ...
 
 
-def plan_target(desired: DesiredState, live: Snapshot, now: datetime, preview: Preview) -> TargetPlan:
+def plan_target(  # noqa: PLR0913  # each is a fact of its own
+    desired: DesiredState,
+    live: Snapshot,
+    now: datetime,
+    preview: Preview,
+    verify: Verify,
+    *,
+    renewals_only: bool = False,
+) -> TargetPlan:
     """What apply would do to one keystore.
 
     Args:
@@ -50,107 +74,221 @@ def plan_target(desired: DesiredState, live: Snapshot, now: datetime, preview: P
         live: The keystore that was read.
         now: The moment of the comparison.
         preview: What the keystore would show after some writes.
+        verify: Whether the first certificate was signed with the key of the second.
+        renewals_only: Plan only what time and arrived answers ask for.
 
     Raises:
-        PlanRefusedError: a declared alias is protected, would change its kind, or exists in two spellings; or a valid
-            key that somebody else certified would be thrown away.
+        PlanRefusedError: a declared alias is protected, would change its kind, or exists in two spellings; a valid
+            key that somebody else certified would be thrown away; or the keystore cannot migrate whole.
     """
-    findings = compare(desired, live, now)
-    changes = [change for finding in findings if (change := _change(finding)) is not None]
+    findings = compare(desired, live, now, verify)
     problems = [problem for finding in findings if (problem := _refusal(finding)) is not None]
     if problems:
         raise PlanRefusedError(problems, desired.keystore.location)
-    if not live.exists:
+    changes = [
+        change
+        for finding in findings
+        if not renewals_only or finding.status in _BY_TIME
+        for change in _changes(finding, desired)
+    ]
+    if not live.exists and not renewals_only:
         changes.insert(0, _create_store(desired))
     changes.sort(key=lambda change: _ORDER[change.action])
-    return TargetPlan(desired, live, findings, _with_affects(tuple(changes), desired, live, preview))
+    migration = None if renewals_only else due(desired, live)
+    if migration is None:
+        return TargetPlan(desired, live, findings, with_affects(tuple(changes), desired, live, preview))
+    after_it = partial(preview, migration=migration)
+    moved = after_it(())
+    first = _migrate(desired, live, moved, migration)
+    return TargetPlan(desired, live, findings, (first, *with_affects(tuple(changes), desired, moved, after_it)))
 
 
 _ORDER = {action: place for place, action in enumerate(Action)}
+# What the nightly run does: time has come, or an answer.
+_BY_TIME = frozenset({Status.EXPIRING, Status.EXPIRED, Status.RESPONSE_READY, Status.READY_TO_ACTIVATE})
 
 
-# ------------------------------------------------------------------------------------ a finding -> a change
+# ------------------------------------------------------------------------------------- a finding -> changes
 
 
-def _change(finding: Finding) -> Change | None:
-    wanted = finding.wanted
-    if wanted is None:
-        return None
+def _changes(finding: Finding, desired: DesiredState) -> Iterator[Change]:
+    """The changes for one alias: usually one, two where an entry is renamed and its content changes as well."""
+    if finding.renamed_from is not None:
+        yield _rename(finding)
+    match finding.wanted:
+        case WantedCertificate() | WantedImport():
+            yield from _put(finding)
+        case WantedKeyPair() as wanted:
+            yield from _key_pair(finding, wanted, desired)
+        case WantedExisting() | None:
+            yield from _remove(finding, desired)
+
+
+def _rename(finding: Finding) -> Change:
+    old = finding.renamed_from
+    alias = old.alias if old else ""
+    message = f"rename {alias!r} to {finding.alias!r}"
+    return Change(
+        Action.RENAME, alias, RENAMED, message, finding.source, None, old, step=Step.RENAME, new_alias=finding.alias
+    )
+
+
+def _put(finding: Finding) -> Iterator[Change]:
     match finding.status:
         case Status.MISSING:
-            action = Action.CREATE if isinstance(wanted, WantedKeyPair) else Action.IMPORT
+            yield _change(finding, Action.IMPORT, Step.PUT)
         case Status.DIFFERS if finding.reason == ALIAS_CASE:
-            action = Action.REPLACE
-        case Status.DIFFERS:
-            action = Action.RENEW if isinstance(wanted, WantedKeyPair) else Action.REPLACE
-        case Status.EXPIRING | Status.EXPIRED if isinstance(wanted, WantedKeyPair):
-            action = Action.RENEW
-        case _:
-            return None
+            yield _change(finding, Action.REPLACE, Step.RESPELL)
+        case Status.DIFFERS if finding.reason != RENAMED:
+            yield _change(finding, Action.REPLACE, Step.PUT)
+
+
+def _key_pair(finding: Finding, wanted: WantedKeyPair, desired: DesiredState) -> Iterator[Change]:
+    receivers = tuple(one.name for one in desired.receivers if alias_key(one.key_pair or "") == alias_key(wanted.alias))
+    for action, step, reason in _key_pair_step(finding, wanted):
+        yield replace(_change(finding, action, step, reason), receivers=receivers)
+
+
+def _key_pair_step(finding: Finding, wanted: WantedKeyPair) -> Iterator[tuple[Action, Step, str]]:
+    reason = finding.reason
+    match finding.status:
+        case Status.MISSING:
+            yield Action.CREATE, Step.GENERATE, reason
+        case Status.DIFFERS if reason == ALIAS_CASE:
+            yield Action.REPLACE, Step.RESPELL, reason
+        case Status.DIFFERS if reason == CHAIN:
+            yield Action.RENEW, Step.COMPLETE_CHAIN, reason
+        case Status.DIFFERS if reason != RENAMED:
+            yield Action.RENEW, _renewal(finding, wanted), reason
+        case Status.EXPIRING | Status.EXPIRED:
+            due = "renewal-due" if finding.status is Status.EXPIRING else reason
+            yield Action.RENEW, _renewal(finding, wanted), due
+        case Status.RESPONSE_READY:
+            yield Action.IMPORT, _answer_step(finding, wanted), reason
+        case Status.READY_TO_ACTIVATE if reason != AWAITING_APPROVAL:
+            yield Action.RENEW, Step.TAKE_OVER, reason
+        case Status.AWAITING_SIGNATURE if reason != REQUESTED:
+            yield Action.REQUEST, Step.REQUEST, reason
+
+
+def _renewal(finding: Finding, wanted: WantedKeyPair) -> Step:
+    """How a key pair is renewed: see "Renewals that others must know of" and "Issuers" in the contract."""
+    new_key = wanted.rekey or any(difference.field == KEY_SPEC for difference in finding.differences)
+    waits_alone = finding.live is not None and is_placeholder(wanted, finding.live)
+    if wanted.issuer.type == EXTERNAL and not waits_alone:
+        return Step.STAGE if new_key else Step.REQUEST
+    if wanted.activation == "approved" and not waits_alone:
+        return Step.STAGE
+    return Step.GENERATE if new_key else Step.REISSUE
+
+
+def _answer_step(finding: Finding, wanted: WantedKeyPair) -> Step:
+    staged = finding.staged is not None
+    first = finding.live is not None and is_placeholder(wanted, finding.live) and not staged
+    if first or (not staged and wanted.activation == "automatic"):
+        return Step.ANSWER
+    approved = wanted.activation == "automatic" or wanted.activate == finding.chain[0].sha256
+    return Step.ANSWER_TAKE_OVER if approved else Step.ANSWER_STAGED
+
+
+def _remove(finding: Finding, desired: DesiredState) -> Iterator[Change]:
+    live = finding.live
+    if finding.reason == ABSENT and live is not None:
+        message = f"delete the {live.kind} that must not be there"
+        yield Change(Action.DELETE, live.alias, ABSENT, message, finding.source, None, live, step=Step.REMOVE)
+    prunes = desired.unmanaged is Unmanaged.PRUNE and finding.status is Status.UNMANAGED
+    if prunes and live is not None and live.kind is EntryKind.TRUSTED_CERTIFICATE:
+        message = "delete the trusted certificate that no file declares"
+        yield Change(Action.DELETE, live.alias, "prune", message, None, None, live, step=Step.REMOVE)
+
+
+def _change(finding: Finding, action: Action, step: Step, reason: str | None = None) -> Change:
+    leaf, chain = finding.live.leaf if finding.live else None, _new_chain(finding)
+    classified: str | None = None
+    warnings: tuple[str, ...] = ()
+    if leaf is not None and step not in {Step.RESPELL, Step.REQUEST, Step.COMPLETE_CHAIN}:
+        classified, warnings = _classified(leaf, chain, finding, step)
     return Change(
         action,
-        wanted.alias,
-        "renewal-due" if finding.status is Status.EXPIRING else finding.reason,
-        _message(action, finding),
-        wanted.source,
-        wanted,
+        finding.alias,
+        reason or finding.reason,
+        _message(action, step, finding),
+        finding.source,
+        finding.wanted,
         finding.live,
-        certificate_change=_certificate_change(wanted, finding),
+        step=step,
+        staged=finding.staged,
+        chain=chain,
+        certificate_change=classified,
+        warnings=warnings,
     )
+
+
+def _new_chain(finding: Finding) -> tuple[Certificate, ...]:
+    """The chain that will be put in place, where it exists already."""
+    match finding.wanted:
+        case WantedCertificate() as wanted:
+            return (wanted.certificate,)
+        case WantedImport() as wanted:
+            return wanted.chain
+        case _:
+            return finding.chain
+
+
+def _classified(
+    leaf: Certificate, chain: Sequence[Certificate], finding: Finding, step: Step
+) -> tuple[str, tuple[str, ...]]:
+    """How the certificate changes, and in what it becomes weaker."""
+    wanted = finding.wanted
+    if step is Step.TAKE_OVER and finding.staged is not None:
+        chain = finding.staged.chain
+    if chain:
+        return classify(leaf, chain[0]), weaknesses(leaf, chain[0])
+    if not isinstance(wanted, WantedKeyPair):
+        return "same-key-renewed", ()
+    fields = {difference.field for difference in finding.differences}
+    new_key = step is Step.GENERATE or (step is Step.STAGE and (wanted.rekey or KEY_SPEC in fields))
+    kind = "same-key-renewed"
+    if new_key:
+        kind = "re-keyed"
+    elif "issuer" in fields:
+        kind = "other-issuer"
+    elif fields & {"subject", "subject-alt-names"}:
+        kind = "names-changed"
+    return kind, planned_weaknesses(leaf, wanted)
 
 
 def _create_store(desired: DesiredState) -> Change:
     keystore = desired.keystore
     message = f"make the {keystore.type} keystore {keystore.location}"
-    return Change(Action.CREATE_STORE, "", "missing", message, keystore.source)
+    return Change(Action.CREATE_STORE, "", "missing", message, keystore.source, step=Step.CREATE_STORE)
 
 
-def _message(action: Action, finding: Finding) -> str:
+_VERBS = {
+    Step.GENERATE: "generate a new key with a certificate by",
+    Step.REISSUE: "a new certificate over the same key by",
+    Step.STAGE: "prepare a renewed key pair beside the old one, with a certificate by",
+    Step.REQUEST: "write the signing request for",
+    Step.ANSWER: "put the signing response in place, from",
+    Step.ANSWER_STAGED: "put the signing response onto the prepared key pair, from",
+    Step.ANSWER_TAKE_OVER: "put the signing response onto the prepared key pair, which takes over, from",
+    Step.TAKE_OVER: "the prepared key pair takes over, by",
+    Step.COMPLETE_CHAIN: "complete the chain, by",
+    Step.RESPELL: "the same key pair under its spelling in lower case, by",
+}
+
+
+def _message(action: Action, step: Step, finding: Finding) -> str:
     match finding.wanted:
         case WantedCertificate() as wanted:
             subject = wanted.certificate.subject or f"SHA-256 {wanted.certificate.sha256}"
-            what = f"trusted certificate {subject}"
+            return f"{action} trusted certificate {subject}: {finding.message}"
         case WantedImport() as wanted:
-            what = f"key pair {wanted.chain[0].subject or ''} from {wanted.origin}"
+            return f"{action} key pair {wanted.chain[0].subject or ''} from {wanted.origin}: {finding.message}"
         case WantedKeyPair() as wanted:
-            what = f"key pair, {wanted.issuer.type}"
-        case None:
-            what = ""
-    verb = {
-        Action.IMPORT: "import",
-        Action.CREATE: "generate",
-        Action.RENEW: "renew",
-        Action.REPLACE: "replace by",
-    }.get(action, action)
-    return f"{verb} {what}: {finding.message}"
-
-
-def _certificate_change(wanted: Wanted, finding: Finding) -> str | None:
-    """How a certificate changes, for people: see the contract, "Changes"."""
-    if finding.live is None or finding.live.leaf is None or finding.reason == ALIAS_CASE:
-        return None
-    fields = {difference.field for difference in finding.differences}
-    match wanted:
-        case WantedKeyPair():
-            if "key-spec" in fields or wanted.rekey:
-                return "re-keyed"
-            if fields & {"subject", "subject-alt-names"}:
-                return "names-changed"
-            return "other-issuer" if "issuer" in fields else "same-key-renewed"
-        case WantedImport():
-            return _between(finding.live.leaf, wanted.chain[0])
-        case WantedCertificate():
-            return _between(finding.live.leaf, wanted.certificate)
-
-
-def _between(old: Certificate, new: Certificate) -> str:
-    if old.public_key_sha256 != new.public_key_sha256:
-        return "re-keyed"
-    if old.issuer_key != new.issuer_key:
-        return "other-issuer"
-    if (old.subject_key, old.subject_alt_names) != (new.subject_key, new.subject_alt_names):
-        return "names-changed"
-    return "same-key-renewed"
+            return f"{_VERBS[step]} {wanted.issuer.name or wanted.issuer.type}: {finding.message}"
+        case _:
+            return f"{action}: {finding.message}"
 
 
 # ------------------------------------------------------------------------------------------------ refusals
@@ -179,6 +317,7 @@ def _refusal(finding: Finding) -> Problem | None:
 
 
 _HINTS = {
+    "both-names": "decide which of the two is right: remove the other one, or take the line under `renamed` out",
     "declared-protected": "take the alias out of the desired state: entries of SAP and protected aliases are not ours",
     "two-spellings": "remove one of them with the program that wrote them; Java reaches only the lower-case one",
     "kind": "rename the alias in the desired state, or rename or remove the live entry first",
@@ -188,7 +327,7 @@ _HINTS = {
 def _throws_a_key_away(finding: Finding) -> bool:
     """A change that discards a private key which somebody else certified, valid and outside its renewal window."""
     wanted, live = finding.wanted, finding.live
-    if finding.status is not Status.DIFFERS or finding.expiry is not Expiry.OK or finding.reason == ALIAS_CASE:
+    if finding.status is not Status.DIFFERS or finding.expiry is not Expiry.OK or finding.reason in _KEEP_THE_KEY:
         return False
     leaf = live.leaf if live else None
     if leaf is None or leaf.issuer_key == leaf.subject_key:
@@ -197,10 +336,13 @@ def _throws_a_key_away(finding: Finding) -> bool:
         case WantedImport():
             discarded = wanted.chain[0].public_key_sha256 != leaf.public_key_sha256
         case WantedKeyPair():
-            discarded = wanted.rekey or any(difference.field == "key-spec" for difference in finding.differences)
+            discarded = wanted.rekey or any(difference.field == KEY_SPEC for difference in finding.differences)
         case _:
             return False
     return discarded and (wanted.replace_key or "") != leaf.sha256
+
+
+_KEEP_THE_KEY = frozenset({ALIAS_CASE, RENAMED, CHAIN})
 
 
 def check_mass_change(target: TargetPlan) -> None:
@@ -227,42 +369,90 @@ def check_mass_change(target: TargetPlan) -> None:
 # -------------------------------------------------------------------------------------------- side effects
 
 
-def public_write(change: Change) -> Write | None:
-    """What a change writes, as far as a plan can know it: no private key, and a placeholder for a new certificate."""
-    match change.wanted:
-        case _ if change.reason == ALIAS_CASE:
-            return Rename(change.alias, alias_key(change.alias))
-        case WantedCertificate() as wanted:
-            return PutCertificate(wanted.alias, wanted.certificate)
-        case WantedImport() as wanted:
-            return PutKeyPair(wanted.alias, wanted.chain)
+def public_writes(change: Change) -> tuple[Write, ...]:
+    """What a change writes, as far as a plan can know it: without private keys, and without certificates to come.
+
+    A certificate that does not exist yet cannot be previewed. Where it should turn up in somebody else's chain, the
+    guard finds that nobody announced it, and refuses.
+    """
+    alias, staged = change.alias, staging_alias(change.alias)
+    match change.step:
+        case Step.PUT if isinstance(change.wanted, WantedCertificate):
+            return (PutCertificate(alias, change.wanted.certificate),)
+        case Step.PUT:
+            return (PutKeyPair(alias, change.chain),)
+        case Step.RESPELL:
+            return (Rename(alias, alias_key(alias)),)
+        case Step.RENAME:
+            return (Rename(alias, change.new_alias or alias),)
+        case Step.REMOVE:
+            return (Remove(alias),)
+        case Step.RESTORE if change.restored is not None and change.run is not None:
+            return (Restore(alias, change.restored, change.run),)
+        case Step.ANSWER | Step.COMPLETE_CHAIN:
+            return (PutChain(alias, change.chain),)
+        case Step.ANSWER_STAGED:
+            return (PutKeyPair(staged, change.chain),)
+        case Step.ANSWER_TAKE_OVER | Step.TAKE_OVER:
+            return _take_over(change)
         case _:
-            # A self-signed certificate is the end of its own chain and is found as an issuer only by certificates
-            # that name its new key; the guard proves it when the certificate exists.
-            return None
+            return ()
 
 
-def _with_affects(
+def _take_over(change: Change) -> tuple[Write, ...]:
+    alias, staged = change.alias, staging_alias(change.alias)
+    answer: tuple[Write, ...] = (PutChain(staged, change.chain),) if change.step is Step.ANSWER_TAKE_OVER else ()
+    away: tuple[Write, ...] = (Remove(alias),) if change.before is not None else ()
+    return (*answer, *away, Rename(staged, alias))
+
+
+def _migrate(desired: DesiredState, live: Snapshot, moved: Snapshot, migration: Migration) -> Change:
+    """The migration; in another format Java may go on from the end of a chain, and may do nothing else.
+
+    Raises:
+        PlanRefusedError: it would show a chain otherwise.
+    """
+    change = replace(about_the_store(desired, live, migration), affects=_side_effects(live, moved, set()))
+    other = [one for one in change.affects if one.chain_after[: len(one.chain_before)] != one.chain_before]
+    if other:
+        message = "cannot be carried: in a {} keystore Java would show another chain for it"
+        raise PlanRefusedError(
+            [
+                Problem("migrate", f"{one.alias}: {message.format(migration.to_type)}", change.source, refusal=True)
+                for one in other
+            ],
+            desired.keystore.location,
+        )
+    return change
+
+
+def with_affects(
     changes: tuple[Change, ...], desired: DesiredState, live: Snapshot, preview: Preview
 ) -> tuple[Change, ...]:
     """Let each change say what Java would show differently for entries that no change names."""
-    writes = {place: write for place, change in enumerate(changes) if (write := public_write(change)) is not None}
+    writes = {place: found for place, change in enumerate(changes) if (found := public_writes(change))}
     if not writes or not live.exists:
         return changes
-    named = {alias_key(change.alias) for change in changes}
-    everything = preview(list(writes.values()))
+    named = {alias_key(alias) for change in changes for alias in named_by(change)}
+    everything = preview([write for found in writes.values() for write in found])
     if not _side_effects(live, everything, named):
         return changes
     # Rare: find out which change does it by adding them one after the other.
-    result, done, before = list(changes), [], live
-    for place, write in writes.items():
-        done.append(write)
+    result, before = list(changes), live
+    done: list[Write] = []
+    for place, found in writes.items():
+        done += found
         after = preview(done)
         affects = _side_effects(before, after, named)
         _refuse_hurting_protected(affects, before, desired, changes[place])
         result[place] = replace(changes[place], affects=affects)
         before = after
     return tuple(result)
+
+
+def named_by(change: Change) -> tuple[str, ...]:
+    """The aliases that a change is about."""
+    return (change.alias, staging_alias(change.alias), *([change.new_alias] if change.new_alias else []))
 
 
 def _side_effects(before: Snapshot, after: Snapshot, named: set[str]) -> tuple[Affect, ...]:
@@ -323,13 +513,23 @@ def digest(targets: Sequence[TargetPlan]) -> str:
 
 
 def _digested(change: Change) -> dict[str, object]:
+    moved = change.migration
+    migration = moved and [
+        moved.from_type, moved.to_type, moved.from_encryption, moved.to_encryption, moved.new_password,
+    ]  # fmt: skip
     return {
         "action": change.action,
         "alias": alias_key(change.alias),
         "reason": change.reason,
+        "step": change.step,
+        "new_alias": change.new_alias,
+        "chain": [one.sha256 for one in change.chain],
+        "staged": None if change.staged is None else _chain(change.staged),
         "affects": [[affect.alias, affect.chain_before, affect.chain_after] for affect in change.affects],
         "before": None if change.before is None else [change.before.kind, _chain(change.before)],
         "desired": _spec(change.wanted),
+        **({} if migration is None else {"migration": migration}),
+        **({} if change.run is None else {"restored": [change.run, change.restored and _chain(change.restored)]}),
     }
 
 
@@ -341,6 +541,8 @@ def _spec(wanted: Wanted | None) -> object:
             return {"certificate": wanted.certificate.sha256}
         case WantedImport():
             return {"chain": [one.sha256 for one in wanted.chain]}
+        case WantedExisting():
+            return {"existing": wanted.sha256}
         case WantedKeyPair():
             return {
                 "key": [wanted.key.algorithm, wanted.key.size, wanted.key.curve],

@@ -10,13 +10,14 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from reconciler.errors import MaterialError, ReconcileError
+from reconciler.errors import IssuerError, MaterialError, ReconcileError
+from reconciler.model import RequestFacts
 from reconciler.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
-    from datetime import datetime
+    from datetime import date, datetime
 
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
@@ -298,14 +299,51 @@ def _unarmoured(block: bytes) -> bytes:
 
 def to_pem(certificates: Sequence[Certificate]) -> bytes:
     """The certificates as one PEM text, in the order given."""
+    return b"".join(_armoured(b"CERTIFICATE", one.der) for one in certificates)
+
+
+def to_pkcs7(certificates: Sequence[Certificate]) -> bytes:
+    """The certificates as PKCS#7 without signatures (RFC 5652, certs-only), in PEM.
+
+    Raises:
+        MaterialError: one of them cannot be parsed.
+    """
+    from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+
+    loaded = [_loaded(one) for one in certificates]
+    if any(one is None for one in loaded):
+        raise MaterialError("a certificate of the chain cannot be parsed, so no PKCS#7 file can be made of it")
+    return pkcs7.serialize_certificates([one for one in loaded if one is not None], Encoding.PEM)
+
+
+def openssh_public_key(one: Certificate, comment: str) -> bytes:
+    """The public key of a certificate on one line, as it stands in `authorized_keys`.
+
+    Raises:
+        MaterialError: OpenSSH has no form for this kind of key.
+    """
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    loaded = _loaded(one)
+    try:
+        key: Any = loaded.public_key() if loaded else None
+        line: bytes = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    except Exception:  # noqa: BLE001  # unknown algorithms and curves raise what they like
+        raise MaterialError(f"OpenSSH has no form for a key of the kind {one.key_algorithm or 'unknown'}") from None
+    return line + b" " + " ".join(comment.split()).encode() + b"\n"
+
+
+def request_to_pem(signing_request: bytes) -> bytes:
+    """A PKCS#10 request (DER) in PEM."""
+    return _armoured(b"CERTIFICATE REQUEST", signing_request)
+
+
+def _armoured(label: bytes, content: bytes) -> bytes:
+    """RFC 7468: 48 bytes give lines of 64 characters."""
     from base64 import encodebytes
 
-    # 48 bytes give lines of 64 characters (RFC 7468).
-    def block(der: bytes) -> bytes:
-        lines = b"".join(encodebytes(der[at : at + 48]) for at in range(0, len(der), 48))
-        return b"-----BEGIN CERTIFICATE-----\n" + lines + b"-----END CERTIFICATE-----\n"
-
-    return b"".join(block(one.der) for one in certificates)
+    lines = b"".join(encodebytes(content[at : at + 48]) for at in range(0, len(content), 48))
+    return b"-----BEGIN " + label + b"-----\n" + lines + b"-----END " + label + b"-----\n"
 
 
 def is_signed_by(child: Certificate, issuer: Certificate) -> bool:
@@ -434,6 +472,92 @@ def signing_request(private_key: Secret, wanted: WantedKeyPair) -> bytes:
     for extension, critical in requested_extensions(wanted):
         builder = builder.add_extension(extension, critical)
     return builder.sign(key, signature_hash(key)).public_bytes(serialization.Encoding.DER)
+
+
+def sign_request(
+    signing_request: bytes, wanted: WantedKeyPair, authority: Certificate, private_key: Secret, now: datetime
+) -> Certificate:
+    """A certificate over the key of a PKCS#10 request, with what is declared in `wanted`, signed by an authority.
+
+    What the request itself asks for is not looked at beyond its key: the desired state decides.
+
+    Raises:
+        IssuerError: the request is not signed with its key, or the private key is not that of the authority.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+
+    request = x509.load_der_x509_csr(signing_request)
+    if not request.is_signature_valid:
+        raise IssuerError("the signing request is not signed with the key that it carries")
+    if not key_fits(private_key, authority):
+        raise IssuerError(f"the private key does not belong to the CA certificate {authority.subject}")
+    ca = x509.load_der_x509_certificate(authority.der)
+    signer = _signing_key(private_key)
+    start = now.replace(microsecond=0)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject_name(wanted.subject))
+        .issuer_name(ca.subject)
+        .public_key(request.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + wanted.validity)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(request.public_key()), critical=False)
+        .add_extension(_authority_key_identifier(ca), critical=False)
+    )
+    for extension, critical in requested_extensions(wanted):
+        builder = builder.add_extension(extension, critical)
+    signed = builder.sign(signer, signature_hash(signer))
+    return certificate(signed.public_bytes(serialization.Encoding.DER))
+
+
+def _authority_key_identifier(ca: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    from cryptography import x509
+
+    try:
+        identifier = ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        # Without one RFC 5280 leaves the method to the issuer; what builds chains compares what is there.
+        key: Any = ca.public_key()
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(key)
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
+
+
+def request_facts(data: bytes) -> RequestFacts | None:
+    """What a PKCS#10 request in PEM or DER asks for, and what we noted above it; None when it is not one."""
+    from cryptography import x509
+
+    try:
+        load = x509.load_pem_x509_csr if b"-----BEGIN" in data else x509.load_der_x509_csr
+        request = load(data)
+        names = [
+            name
+            for extension in request.extensions
+            if isinstance(extension.value, x509.SubjectAlternativeName)
+            for name in extension.value
+        ]
+        return RequestFacts(
+            sha256(_spki(request.public_key())).hexdigest(),
+            tuple((_attribute_name(one), str(one.value)) for one in request.subject),
+            tuple(_general_name(name) for name in names),
+            *_notes(data),
+        )
+    except Exception:  # noqa: BLE001  # whatever lies there: it is not a request
+        return None
+
+
+_REQUESTED = re.compile(rb"^Requested: (\d{4}-\d{2}-\d{2})\s*$", re.MULTILINE)
+_RENEWS = re.compile(rb"^Renews: ([0-9a-f]{64})\s*$", re.MULTILINE)
+
+
+def _notes(data: bytes) -> tuple[date | None, str | None]:
+    from datetime import date
+
+    above = data.partition(b"-----BEGIN")[0]
+    requested, renews = _REQUESTED.search(above), _RENEWS.search(above)
+    day = date.fromisoformat(requested[1].decode()) if requested else None
+    return day, renews[1].decode() if renews else None
 
 
 def subject_name(attributes: Sequence[tuple[str, str]]) -> x509.Name:

@@ -14,7 +14,7 @@ from reconciler.commands import options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reconciler.model import DesiredState, Outcome, Report, TargetPlan, TargetReport
+    from reconciler.model import Report, TargetPlan, TargetReport
 
 
 @click.command(name="apply", short_help="Do it, read again, compare again, report.")
@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Let a plan delete or replace much of a keystore at once. Opens nothing else.",
 )
+@click.option(
+    "--renewals-only",
+    is_flag=True,
+    envvar="RECONCILE_RENEWALS_ONLY",
+    help="Only what time and arrived answers ask for: the nightly run.",
+)
 @options.report_format("text", "json", "markdown")
 def command(
     states: tuple[str, ...],
@@ -37,6 +43,7 @@ def command(
     yes: bool,
     max_plan_age: str,
     allow_mass_change: bool,
+    renewals_only: bool,
     format_name: str,
 ) -> int:
     """Bring the live keystore to the desired state.
@@ -51,6 +58,7 @@ def command(
       reconcile apply keystore.yaml --yes
       reconcile apply keystore.yaml --plan plan.json --yes
     """
+    from reconciler.commands.carrying_out import carry_out
     from reconciler.commands.output import write_report
     from reconciler.commands.reviewed import check_age, check_same, max_age, read_reviewed
     from reconciler.commands.targets import exit_codes, plan_states, worst
@@ -60,11 +68,11 @@ def command(
     now = datetime.now(UTC)
     loaded = load_states(states)
     if plan_argument is None:
-        report = plan_states(loaded, now, "plan")
+        report = plan_states(loaded, now, "plan", renewals_only=renewals_only)
     else:
         reviewed = read_reviewed(plan_argument)
         check_age(reviewed, now, max_age(max_plan_age))
-        report = plan_states(loaded, reviewed.generated_at or now, "plan")
+        report = plan_states(loaded, reviewed.generated_at or now, "plan", renewals_only=renewals_only)
         if any(exit_codes(report)):
             return _not_as_reviewed(report, format_name)
         check_same(reviewed, report)
@@ -76,7 +84,7 @@ def command(
         if format_name == "text":
             write_report(report, "text")
         _confirm(planned, yes=yes)
-    done = replace(report, command="apply", targets=tuple(_apply(target) for target in report.targets))
+    done = carry_out(report, datetime.now(UTC))
     write_report(done, format_name)
     return worst([*exit_codes(done), *map(_code, done.targets)])
 
@@ -107,66 +115,6 @@ def _confirm(planned: Sequence[TargetPlan], *, yes: bool) -> None:
         )
     if not click.confirm(f"Apply {count} changes?", err=True):
         raise ReconcileError("not applied, as you said; nothing was written")
-
-
-def _apply(target: TargetReport) -> TargetReport:
-    """Apply one target; an error stays with it, so that the other targets go on."""
-    from reconciler.commands.targets import failure_of
-    from reconciler.errors import ReconcileError
-    from reconciler.terminal import print_error
-
-    if target.plan is None or not target.plan.changes:
-        return target
-    try:
-        return replace(target, outcomes=_applied(target.plan))
-    except ReconcileError as error:
-        print_error(error)
-        return replace(target, failure=failure_of(error))
-
-
-def _applied(plan: TargetPlan) -> tuple[Outcome, ...]:
-    from reconciler.applying import apply_target
-    from reconciler.commands.progress import progress
-    from reconciler.commands.targets import password_of
-    from reconciler.keystores.opening import open_keystore
-    from reconciler.logs import log
-
-    desired = plan.desired
-    patterns = [one.pattern for one in desired.protected]
-    keystore = open_keystore(desired.keystore, password_of(desired.keystore), patterns)
-    with progress(len(plan.changes)) as show:
-        outcomes = apply_target(plan, keystore, datetime.now(UTC), show)
-    log("keystore written", keystore=desired.keystore.location, changes=len(plan.changes))
-    return _verified(desired, outcomes)
-
-
-def _verified(desired: DesiredState, outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
-    """Read again and compare again: what was applied must now be in sync.
-
-    Raises:
-        ReconcileError: something that was applied still differs.
-    """
-    from reconciler.commands.targets import reader_of
-    from reconciler.errors import ReconcileError
-    from reconciler.model import OutcomeStatus
-    from reconciler.ownership import alias_key
-    from reconciler.planning import plan_target
-
-    reader = reader_of(replace(desired, keystore=replace(desired.keystore, create=False)))
-    live = reader.read()
-    left = {alias_key(change.alias) for change in plan_target(desired, live, datetime.now(UTC), reader.preview).changes}
-    entries = {alias_key(entry.alias): entry for entry in live.entries}
-    result = []
-    for outcome in outcomes:
-        key = alias_key(outcome.change.alias)
-        if outcome.status is OutcomeStatus.APPLIED and key in left:
-            raise ReconcileError(
-                f"{outcome.change.alias}: was written, and the keystore still differs from the desired state",
-                where=desired.keystore.location,
-                hint="run `reconcile drift` to see how; the keystore as it was is in its .backups directory",
-            )
-        result.append(replace(outcome, after=entries.get(key)))
-    return tuple(result)
 
 
 def _code(target: TargetReport) -> int:

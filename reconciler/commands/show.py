@@ -35,7 +35,7 @@ def command(subject: str, alias: str, password_env: str | None, password_file: s
 
     snapshot, desired = read_subject(subject, password_env, password_file)
     patterns = [one.pattern for one in desired.protected]
-    found = _find(snapshot.entries, alias, desired.keystore.location)
+    found = find_entries(snapshot.entries, alias, desired.keystore.location)
     protection = [protected_by(entry.alias, entry.owner, patterns) for entry in found]
     if format_name == "json":
         entries = [entry_document(entry, by) for entry, by in zip(found, protection, strict=True)]
@@ -49,7 +49,12 @@ def command(subject: str, alias: str, password_env: str | None, password_file: s
     return 0
 
 
-def _find(entries: tuple[Entry, ...], alias: str, location: str) -> list[Entry]:
+def find_entries(entries: tuple[Entry, ...], alias: str, location: str) -> list[Entry]:
+    """The entries of an alias, usually one.
+
+    Raises:
+        ReconcileError: there is none; the hint names the nearest.
+    """
     from difflib import get_close_matches
 
     from reconciler.errors import ReconcileError
@@ -83,8 +88,8 @@ def _text(entry: Entry, protected: str | None) -> Iterator[str]:
 
 
 def _certificate(one: Certificate) -> Iterator[str]:
-    from reconciler.compare import key_text
     from reconciler.reports.printable import printable
+    from reconciler.words import key_text, with_colons
 
     if one.problem:
         yield f"    cannot be parsed: {printable(one.problem)}"
@@ -98,13 +103,8 @@ def _certificate(one: Certificate) -> Iterator[str]:
         ("signature", one.signature_algorithm),
         ("names", ", ".join(one.subject_alt_names or ())),
         ("usage", ", ".join(one.extended_key_usage or ())),
-        ("SHA-256", colons(one.sha256)),
+        ("SHA-256", with_colons(one.sha256)),
     )
     for name, value in facts:
         if value:
             yield f"    {name:<12}{printable(value)}"
-
-
-def colons(sha256: str) -> str:
-    """A fingerprint as keytool and browsers write it."""
-    return ":".join(sha256[at : at + 2] for at in range(0, len(sha256), 2)).upper()

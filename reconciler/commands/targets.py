@@ -9,9 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler import __version__
-from reconciler.errors import DesiredStateError, PlanRefusedError, ReconcileError
+from reconciler.errors import DesiredStateError, PlanRefusedError, Problem, ReconcileError
 from reconciler.logs import log
-from reconciler.model import DesiredState, Failure, KeystoreTarget, Report, Source, TargetReport
+from reconciler.model import (
+    DesiredState,
+    Failure,
+    KeystoreTarget,
+    Report,
+    Source,
+    Step,
+    TargetReport,
+    WantedImport,
+)
 from reconciler.secret import Secret
 from reconciler.terminal import is_terminal, print_error
 
@@ -20,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.keystores.protocol import KeystoreReader
-    from reconciler.model import Snapshot
+    from reconciler.model import Snapshot, TargetPlan
 
 # Over several targets the first of these that occurred is the exit code: see the contract.
 _PRECEDENCE = (5, 4, 3, 1, 2, 0)
@@ -45,11 +54,18 @@ def reader_of(desired: DesiredState) -> KeystoreReader:
     return open_for_reading(desired.keystore, password_of(desired.keystore))
 
 
-def plan_states(states: Sequence[DesiredState], now: datetime, command: str) -> Report:
-    """Read every live keystore and plan it; one that fails does not stop the others."""
+def plan_states(states: Sequence[DesiredState], now: datetime, command: str, *, renewals_only: bool = False) -> Report:
+    """Read every live keystore and plan it; one that fails does not stop the others.
+
+    Args:
+        states: The state files.
+        now: The moment of the comparison.
+        command: What the report is for: plan, apply, drift.
+        renewals_only: Plan only what time and arrived answers ask for.
+    """
     from reconciler.planning import digest
 
-    reports = tuple(_planned(state, now) for state in states)
+    reports = tuple(_planned(state, now, renewals_only) for state in states)
     plans = [report.plan for report in reports if report.plan is not None]
     return Report(command, now, __version__, digest(plans), reports)
 
@@ -59,18 +75,49 @@ def exit_codes(report: Report) -> list[int]:
     return [target.failure.exit_code if target.failure else 0 for target in report.targets]
 
 
-def _planned(state: DesiredState, now: datetime) -> TargetReport:
-    from reconciler.planning import plan_target
+def plan_state(state: DesiredState, now: datetime, *, renewals_only: bool = False) -> TargetPlan:
+    """Read the live keystore of one state file and plan it.
 
+    Raises:
+        ReconcileError: as reading and planning do.
+    """
+    from reconciler.desired import resolve
+    from reconciler.planning import plan_target
+    from reconciler.x509 import is_signed_by
+
+    resolved = resolve(state)
+    reader = reader_of(resolved)
+    live = reader.read()
+    log("keystore read", keystore=state.keystore.location, entries=len(live.entries))
+    plan = plan_target(resolved, live, now, reader.preview, is_signed_by, renewals_only=renewals_only)
+    _check_keys(plan)
+    return plan
+
+
+def _check_keys(plan: TargetPlan) -> None:
+    """Open the key pairs that are to be brought along now, so that what was reviewed can also be done.
+
+    Raises:
+        DesiredStateError: a password is wrong, or a key does not fit its certificate.
+    """
+    from reconciler.desired.material import open_key
+
+    problems = []
+    for change in plan.changes:
+        if isinstance(change.wanted, WantedImport) and change.step is Step.PUT:
+            try:
+                open_key(change.wanted.material)
+            except ReconcileError as error:
+                message = f"{change.alias}: {error.message}"
+                problems.append(Problem("key-pair-file", message, change.source, hint=error.hint))
+    if problems:
+        raise DesiredStateError(problems)
+
+
+def _planned(state: DesiredState, now: datetime, renewals_only: bool) -> TargetReport:  # handed on
     keystore = state.keystore
     try:
-        from reconciler.desired import resolve
-
-        resolved = resolve(state)
-        reader = reader_of(resolved)
-        live = reader.read()
-        log("keystore read", keystore=keystore.location, entries=len(live.entries))
-        plan = plan_target(resolved, live, now, reader.preview)
+        plan = plan_state(state, now, renewals_only=renewals_only)
     except ReconcileError as error:
         print_error(error)
         return TargetReport(state.name, keystore.location, keystore.type, failure=failure_of(error))

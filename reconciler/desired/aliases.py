@@ -24,12 +24,24 @@ MAX_CHARACTERS = 250
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """An alias where a file declares it."""
+    """An alias where a file speaks of it.
+
+    Attributes:
+        alias: The alias.
+        section: Where it stands.
+        file: The file that it stands in.
+        source: Its line.
+        made: Whether an entry of this name may be made: it must be one that does not surprise. One that is only
+            removed or renamed is called as it is called.
+        collides: Whether it must stand nowhere else.
+    """
 
     alias: str
     section: str
     file: str
     source: Source
+    made: bool = True
+    collides: bool = True
 
 
 def check_aliases(declared: Sequence[Declared], protected: Sequence[ProtectedPattern]) -> Iterator[Problem]:
@@ -38,7 +50,7 @@ def check_aliases(declared: Sequence[Declared], protected: Sequence[ProtectedPat
         # Protection first: blanks around a protected name make it no less protected, and the exit code tells.
         if (problem := _protection_problem(one, protected) or _own_problem(one)) is not None:
             yield problem
-    yield from _collisions(declared)
+    yield from _collisions([one for one in declared if one.collides])
 
 
 def is_plain(alias: str) -> bool:
@@ -50,13 +62,19 @@ def is_plain(alias: str) -> bool:
 
 
 def _own_problem(one: Declared) -> Problem | None:
-    if not is_plain(one.alias):
+    if not one.alias.strip() or (one.made and not is_plain(one.alias)):
         reason, hint = _why_not_plain(one.alias)
         return Problem("alias-unfit", f"the alias {quoted(one.alias)} {reason}", one.source, hint=hint)
     if alias_key(one.alias).endswith(STAGING_SUFFIX):
         message = f"the alias {quoted(one.alias)} ends in `{STAGING_SUFFIX}`, where renewed key pairs wait"
-        return Problem("alias-reserved", message, one.source, hint="choose another ending")
+        hint = "choose another ending" if one.made else "it comes and goes with its key pair: take the line out"
+        return Problem("alias-reserved", message, one.source, hint=hint)
     return None
+
+
+def why_unfit(alias: str) -> str | None:
+    """Why an alias cannot be declared, in words; None when it can."""
+    return None if is_plain(alias) else f"the alias {_why_not_plain(alias)[0]}"
 
 
 def _why_not_plain(alias: str) -> tuple[str, str | None]:
@@ -89,7 +107,7 @@ def _protection_problem(one: Declared, protected: Sequence[ProtectedPattern]) ->
     imitated = looks_protected_by(one.alias, patterns) is not None
     verb = "imitates the protected pattern" if imitated else "is protected by the pattern"
     message = f"the alias {quoted(one.alias)} {verb} {quoted(found)} {_origin(found, protected)}"
-    return Problem("protected", message, one.source, hint=_way_out(found), refusal=True)
+    return Problem("protected", message, one.source, hint=_way_out(found, one), refusal=True)
 
 
 def _origin(pattern: str, protected: Iterable[ProtectedPattern]) -> str:
@@ -99,9 +117,10 @@ def _origin(pattern: str, protected: Iterable[ProtectedPattern]) -> str:
     return f"of `aliases.protected` ({place.file}, line {place.line})"
 
 
-def _way_out(pattern: str) -> str:
+def _way_out(pattern: str, one: Declared) -> str:
     if pattern in SAP_PATTERNS:
-        return "SAP renews these entries itself and nothing opens them; choose another alias"
+        what = "choose another alias" if one.made else "take the line out"
+        return f"SAP renews these entries itself and nothing opens them; {what}"
     return "take the entry out of the file, or the pattern out of `aliases.protected`"
 
 
@@ -122,7 +141,9 @@ def _collisions(declared: Sequence[Declared]) -> Iterator[Problem]:
             message = (
                 f"the alias {quoted(one.alias)} stands under `{one.section}` here and under `{other.section}` {where}"
             )
-            yield Problem("alias-collision", message, one.source, hint="an alias is one entry: rename one of the two")
         elif other.alias != one.alias:
             message = f"the alias {quoted(one.alias)} is the same as {quoted(other.alias)} {where}: case does not count"
-            yield Problem("alias-collision", message, one.source, hint="an alias is one entry: rename one of the two")
+        else:
+            continue  # the same in two files, or twice in a list
+        what = "rename one of the two" if one.made else "take one of the two out"
+        yield Problem("alias-collision", message, one.source, hint=f"an alias is one entry: {what}")

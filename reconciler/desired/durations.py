@@ -29,6 +29,18 @@ def duration(text: str) -> timedelta:
     return span
 
 
+def seconds(text: str) -> float:
+    """How long to wait for a program: ``90s``, ``5m`` or ``1h``, whose shape the schema has approved.
+
+    Raises:
+        ReconcileError: more than a day.
+    """
+    waiting = int(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]]
+    if waiting > 86_400:
+        raise ReconcileError("must be one day at most")
+    return float(waiting)
+
+
 def renew_before(text: str) -> RenewBefore:
     """A duration, or the share of the lifetime that is left.
 

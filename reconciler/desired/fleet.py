@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.desired.document import Section, read_document
+from reconciler.desired.letters import shared_letters
 from reconciler.desired.loading import load
 from reconciler.errors import DesiredStateError, Problem, ReconcileError
 
@@ -37,6 +38,7 @@ def load_states(arguments: Sequence[str]) -> tuple[DesiredState, ...]:
         except DesiredStateError as error:
             problems += error.problems
     problems += _shared_keystores(states)
+    problems += shared_letters(states)
     if problems:
         raise DesiredStateError(problems)
     return tuple(states)

@@ -14,7 +14,8 @@ from reconciler.desired.durations import DEFAULT_RENEW_BEFORE, DEFAULT_VALIDITY,
 from reconciler.desired.pins import normalised_pin
 from reconciler.desired.schema import spelled
 from reconciler.errors import Problem, ReconcileError
-from reconciler.model import IssuerSpec, KeySpec, WantedKeyPair
+from reconciler.key_pairs import EXTERNAL
+from reconciler.model import KeySpec, WantedKeyPair
 from reconciler.x509 import USAGE_OIDS
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from reconciler.desired.document import Document, Path
-    from reconciler.model import RenewBefore
+    from reconciler.model import IssuerSpec, RenewBefore
 
 T = TypeVar("T")
 
@@ -45,9 +46,12 @@ _SUBJECT = (
 
 
 def generated_key_pair(
-    document: Document, path: Path, written: Section, problems: list[Problem]
+    document: Document, path: Path, written: Section, issuer: IssuerSpec, problems: list[Problem]
 ) -> WantedKeyPair | None:
-    """One generated key pair, whose shape the schema has approved; None when `problems` got something to say."""
+    """One generated key pair, whose shape the schema has approved; None when `problems` got something to say.
+
+    Its chain and its letters, which lie in other files, are still missing.
+    """
     before = len(problems)
     reader = _Reader(document, path, written, problems)
     validity, renewal = reader.times()
@@ -65,9 +69,11 @@ def generated_key_pair(
         extended_key_usage=usages,
         validity=validity,
         renew_before=renewal,
-        rekey=written.get("rekey", True),
-        issuer=_issuer(document, path, written),
+        # A CA that is asked by hand is not asked to trust a new key each time, unless the file says so.
+        rekey=written.get("rekey", issuer.type != EXTERNAL),
+        issuer=issuer,
         activation=written.get("activation", "automatic"),
+        activate=normalised_pin(written["activate"]) if "activate" in written else None,
         replace_key=replaceable_key(written),
     )
 
@@ -152,12 +158,6 @@ def _subject(written: Section) -> tuple[tuple[str, str], ...]:
         attributes += [(name, value) for value in ([values] if isinstance(values, str) else values)]
     # ISO 3166 codes are capitals; some CAs refuse others.
     return tuple((name, value.upper() if name == "C" else value) for name, value in attributes)
-
-
-def _issuer(document: Document, path: Path, written: Section) -> IssuerSpec:
-    if "issuer" not in written:
-        return IssuerSpec("self-signed")
-    return IssuerSpec(written["issuer"]["type"], source=document.source((*path, "issuer"), key=True))
 
 
 # --------------------------------------------------------------------------------- subject alternative names

@@ -7,7 +7,7 @@ private key out. What is passed around in between is a `KeyPairFile`: paths and 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from reconciler import chains
@@ -22,6 +22,7 @@ from reconciler.x509 import is_signed_by, load_certificates
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from reconciler.desired.paths import Place
     from reconciler.keystores.pkcs12 import HiddenKey, Pkcs12Container
     from reconciler.keystores.protocol import Container
     from reconciler.model import Certificate, SecretRef
@@ -54,6 +55,15 @@ class KeyPairFile:
     key_password: SecretRef | None = None
     certificate_path: str | None = None
     certificate_shown: str = ""
+
+    def secrets(self) -> tuple[SecretRef, ...]:
+        """Where its passwords come from."""
+        return tuple(ref for ref in (self.password, self.key_password) if ref is not None)
+
+    def meaning(self) -> tuple[object, ...]:
+        """What it is, apart from the lines that name its passwords."""
+        passwords = [ref and (ref.kind, ref.value) for ref in (self.password, self.key_password)]
+        return replace(self, password=None, key_password=None), *passwords
 
 
 def look(material: KeyPairFile) -> tuple[Certificate, ...]:
@@ -279,6 +289,22 @@ def only_chain(certificates: Sequence[Certificate]) -> tuple[Certificate, ...]:
         reason = f"not part of the chain of {_name(leaves[0])}: {names}"
         raise MaterialError(reason, hint="take out what does not belong to it")
     return chain
+
+
+def further_certificates(place: Place) -> tuple[Certificate, ...]:
+    """The certificates of a file that completes chains, in any form in which CAs hand them out.
+
+    Raises:
+        MaterialError: the file is missing, or holds no certificates.
+    """
+    from reconciler.responses import read_response
+
+    content = read_file(*place, MAX_BYTES)
+    try:
+        return read_response(content)
+    except MaterialError as error:
+        hint = "PEM, DER, PKCS#7 (.p7b, .p7c, .spc) or PkiPath"
+        raise MaterialError(f"{place.shown} is no file with certificates: {error.message}", hint=hint) from None
 
 
 def _name(certificate: Certificate) -> str:

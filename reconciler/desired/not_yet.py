@@ -37,30 +37,20 @@ class NotYet:
         return self.value is None or (isinstance(value, str) and self.value in ("*", value))
 
 
-def _issuer(name: str) -> NotYet:
-    return NotYet(("keyPairs", "*", "issuer", "type"), f"the issuer `{name}`", name, hides=3)
+def _issuer(name: str) -> tuple[NotYet, NotYet]:
+    what = f"the issuer `{name}`"
+    inline = NotYet(("keyPairs", "*", "issuer", "type"), what, name, hides=3)
+    return inline, NotYet(("issuers", "*", "type"), what, name, hides=2)
 
 
 NOT_YET = (
     NotYet(("keystore", "type"), "a tenant of SAP Cloud Integration as the keystore", "sap-cloud-integration", hides=1),
-    NotYet(("keystore", "previousPassword"), "changing the password of a keystore (`previousPassword`)"),
-    NotYet(("aliases", "absent"), "removing entries (`aliases.absent`)"),
-    NotYet(("aliases", "renamed"), "renaming entries (`aliases.renamed`)"),
-    NotYet(("aliases", "unmanaged"), "removing what the file does not name (`unmanaged: prune`)", "prune"),
     NotYet(("trustedRoots", "*", "replaces"), "exchanging one trusted root for another (`replaces`)"),
-    NotYet(("keyPairs", "*", "existing"), "watching a key pair without writing it (`existing`)", hides=2),
-    NotYet(("keyPairs", "*", "activate"), "approving a renewed key pair (`activate`)"),
-    NotYet(("keyPairs", "*", "activation"), "a renewal that waits for approval (`activation: approved`)", "approved"),
     NotYet(("keyPairs", "*", "key", "generateIn"), "choosing where a key is born (`generateIn`)"),
-    NotYet(("keyPairs", "*", "issuer"), "an issuer that is named under `issuers`", "*"),
-    _issuer("local-ca"),
-    _issuer("external"),
-    _issuer("command"),
-    _issuer("vault"),
-    _issuer("est"),
-    _issuer("acme"),
-    NotYet(("issuers",), "the section `issuers`"),
-    NotYet(("receivers",), "the section `receivers`"),
+    *_issuer("vault"),
+    *_issuer("est"),
+    *_issuer("acme"),
+    NotYet(("receivers", "*", "chain"), "the recorded chain of a receiver (`chain`)"),
     NotYet(("policy",), "the section `policy`"),
     NotYet(("accepted",), "the section `accepted`"),
 )

@@ -10,8 +10,16 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from reconciler.errors import MaterialError
+
+
+class Place(NamedTuple):
+    """A file inside the repository: its absolute path, and how messages call it."""
+
+    path: str
+    shown: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,14 @@ class Base:
             hint="put the file into the repository; only secrets and the keystore itself may lie elsewhere",
         )
 
+    def place(self, written: str) -> Place:
+        """A file inside the repository, whether it is there or not.
+
+        Raises:
+            MaterialError: as `inside`.
+        """
+        return Place(self.inside(written), self.show(written))
+
 
 def base_of(file: str) -> Base:
     """The base of the paths in a state file, given as the user wrote its path."""
@@ -88,13 +104,28 @@ def read_file(path: str, shown: str, limit: int) -> bytes:
     Raises:
         MaterialError: it is missing, unreadable, larger, or not a file.
     """
+    content = read_if_there(path, shown, limit)
+    if content is None:
+        raise MaterialError(f"{shown} cannot be read: there is no such file", hint=_neighbour(path))
+    return content
+
+
+def read_if_there(path: str, shown: str, limit: int) -> bytes | None:
+    """As `read_file`, and None for a file that is missing.
+
+    Raises:
+        MaterialError: it is unreadable, larger, or not a file.
+    """
     try:
         with open(path, "rb", opener=_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise MaterialError(f"{shown} is not a file")
             content = file.read(limit + 1)
+    except FileNotFoundError:
+        return None
     except OSError as error:
-        raise MaterialError(f"{shown} cannot be read: {_reason(error)}", hint=_neighbour(path)) from None
+        reason = str(error.strerror or error).lower()
+        raise MaterialError(f"{shown} cannot be read: {reason}", hint=_neighbour(path)) from None
     if len(content) > limit:
         raise MaterialError(f"{shown} has more than {limit:,} bytes")
     return content
@@ -103,10 +134,6 @@ def read_file(path: str, shown: str, limit: int) -> bytes:
 def _without_waiting(path: str, flags: int) -> int:
     """A named pipe without a writer would be waited for at the opening."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-def _reason(error: OSError) -> str:
-    return "there is no such file" if isinstance(error, FileNotFoundError) else str(error.strerror or error).lower()
 
 
 def _neighbour(path: str) -> str | None:

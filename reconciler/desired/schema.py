@@ -50,8 +50,8 @@ def check_shape(document: Document, role: str) -> tuple[list[Problem], frozenset
         if fault.row or not any(fault.is_hidden_by(other) for other in hiding):
             problem = _problem(document, fault, role)
             # One sentence to a value: that 'rsa' is unknown says enough, whatever else follows from it.
-            what = None if problem.code == "wrong-value" else problem.message
-            problems.setdefault((fault.path, what), problem)
+            key = fault.path if problem.code == "wrong-value" else (problem.source, problem.message)
+            problems.setdefault(key, problem)
     bad = frozenset(fault.path for fault in faults)
     if len(faults) == MAX_FAULTS:
         message = f"more than {MAX_FAULTS} mistakes: the others are not shown"
@@ -181,9 +181,14 @@ def _problem(document: Document, fault: _Fault, role: str) -> Problem:
 _KINDS_OF_SECRET = (*range(100), "env", "file", "command")
 
 
+# Below these a name is one that somebody chose: an alias such as `token_root` says nothing about its values.
+_NAMED = (("trustedRoots",), ("keyPairs",), ("issuers",), ("receivers",), ("aliases", "renamed"))
+
+
 def _is_secret(path: Path) -> bool:
-    """Whether a value may be a secret. An alias such as `token_root` says nothing about the values below it."""
-    return may_hold_secret(path[:1] + path[2:] if path[:1] in (("trustedRoots",), ("keyPairs",)) else path)
+    """Whether a value may be a secret."""
+    named = next((one for one in _NAMED if path[: len(one)] == one), None)
+    return may_hold_secret(path if named is None else (*named, *path[len(named) + 1 :]))
 
 
 def _secret_problem(document: Document, path: Path) -> Problem:
@@ -212,18 +217,36 @@ def _abbreviated(key: str, known: dict[str, Any]) -> str | None:
 
 def _elsewhere(path: Path, key: str, instance: Section) -> str | None:
     """A hint for a key that exists, but not here."""
-    definitions = _schema()["$defs"]
     if len(path) == 2 and path[0] == "keyPairs":
-        other = "generatedKeyPair" if "file" in instance else "importedKeyPair"
-        if key in definitions[other]["properties"]:
-            kinds = ("generated", "brought along (it has `file`)")
-            here, there = kinds[::-1] if "file" in instance else kinds
+        here = next((kind for sign, kind in _KINDS.items() if sign in instance), "generated")
+        if there := _of_another_kind(key, _DEFINITIONS, here):
             return f"it belongs to a key pair that is {there}; this one is {here}"
+    if path[0:1] == ("issuers",) or path[-1:] == ("issuer",):
+        here = str(instance.get("type"))
+        if there := _of_another_kind(key, _ISSUERS, here):
+            return f"it belongs to an issuer of the type {there}; this one is {here}"
     if (not path and key in _schema()["properties"]) or (
         path == ("aliases",) and key in _schema()["properties"]["aliases"]["properties"]
     ):
         return "it belongs into the state file itself, not into an included one"
     return None
+
+
+# What tells the kind of a key pair, and where the keys of each kind stand in the schema.
+_KINDS = {"file": "brought along (it has `file`)", "existing": "only watched (it has `existing`)"}
+_DEFINITIONS = {
+    "generated": "generatedKeyPair",
+    _KINDS["file"]: "importedKeyPair",
+    _KINDS["existing"]: "existingKeyPair",
+}
+_ISSUERS = {"self-signed": "selfSigned", "local-ca": "localCa", "external": "external", "command": "command"}
+
+
+def _of_another_kind(key: str, kinds: dict[str, str], here: str) -> str | None:
+    """The kind that knows a key which this one does not."""
+    definitions = _schema()["$defs"]
+    others = (kind for kind in kinds if kind != here)
+    return next((kind for kind in others if key in definitions[kinds[kind]]["properties"]), None)
 
 
 def _suggestion(key: str, known: list[str]) -> str:
@@ -240,19 +263,25 @@ def _missing_key_problem(document: Document, path: Path, error: Any, role: str) 
     *parents, name = path
     where = spelled(parents) if parents else f"the {role}"
     needs = error.schema.get("errorMessage", f"needs `{name}`")
-    example = error.schema.get("properties", {}).get(name, {}).get("examples", [None])[0]
+    example = _dereferenced(error.schema.get("properties", {}).get(name, {})).get("examples", [None])[0]
     hint = f"for example {name}: {_flow(example)}" if example is not None else None
     return Problem("missing-key", f"{where} {needs}", document.source(parents, key=True), hint=hint)
 
 
+def _dereferenced(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema with what it refers to."""
+    reference = schema.get("$ref", "").removeprefix("#/$defs/")
+    return {**_schema()["$defs"][reference], **schema} if reference else schema
+
+
 def _missing_companion(document: Document, path: Path, error: Any) -> Problem:
-    """A key without the one that must stand beside it: today a root of the Mozilla bundle without its pin."""
+    """A key without the one that must stand beside it, such as a root of the Mozilla bundle without its pin."""
     from reconciler.desired.mozilla import similar_to
     from reconciler.desired.pins import with_colons
 
     *parents, name = path
     other = next(key for key, needed in error.validator_value.items() if name in needed)
-    near = similar_to(str(parents[-1]))
+    near = similar_to(str(parents[-1])) if other == "bundle" else None
     hint = f'if you mean {near[1].label}: sha256: "{with_colons(near[0])}"' if near else None
     message = f"{spelled(parents)} needs `{name}` beside `{other}`"
     return Problem("missing-key", message, document.source((*parents, other), key=True), hint=hint)

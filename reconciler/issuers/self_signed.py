@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reconciler.errors import IssuerError
 from reconciler.x509 import self_signed
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from reconciler.model import Certificate, IssuerSpec, WantedKeyPair
-    from reconciler.secret import Secret
+    from reconciler.issuers.protocol import Order
+    from reconciler.model import Certificate, IssuerSpec
 
 
 class SelfSigned:
@@ -19,6 +20,12 @@ class SelfSigned:
     def __init__(self, spec: IssuerSpec) -> None:
         self.spec = spec
 
-    def issue(self, wanted: WantedKeyPair, private_key: Secret, now: datetime) -> tuple[Certificate, ...]:
-        """A chain of one certificate."""
-        return (self_signed(private_key, wanted, now),)
+    def issue(self, order: Order, now: datetime) -> tuple[Certificate, ...]:
+        """One certificate.
+
+        Raises:
+            IssuerError: the private key is not at hand.
+        """
+        if order.private_key is None:
+            raise IssuerError("a certificate cannot sign itself when its private key stays in the keystore")
+        return (self_signed(order.private_key, order.wanted, now),)

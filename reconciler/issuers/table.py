@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 ISSUERS = {
     "self-signed": "reconciler.issuers.self_signed:SelfSigned",
+    "local-ca": "reconciler.issuers.local_ca:LocalCa",
+    "external": "reconciler.issuers.external:External",
+    "command": "reconciler.issuers.command:Command",
 }
 
 

@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from reconciler.keystores.protocol import Container
-    from reconciler.model import KeystoreTarget, Write
+    from reconciler.model import KeystoreTarget, WantedKeyPair, Write
     from reconciler.secret import Secret
+
+
+# What keytool asks for when it makes a keystore (`sun.security.tools.keytool.Main`).
+LEAST_PASSWORD = 6
 
 
 class FileKeystore:
@@ -43,6 +47,23 @@ class FileKeystore:
         container = self._container or new_container(self.target.type)
         return container.with_writes(writes, password=None, now=datetime.now(UTC)).snapshot()
 
+    def signing_request(self, alias: str, wanted: WantedKeyPair) -> bytes:
+        """See `KeystoreReader.signing_request`."""
+        from reconciler.x509 import signing_request
+
+        return signing_request(self.private_key(alias), wanted)
+
+    def private_key(self, alias: str) -> Secret:
+        """See `KeystoreReader.private_key`."""
+        if self._container is None:
+            self._load()
+        return self._open(self._container, alias)
+
+    def _open(self, container: Container | None, alias: str) -> Secret:
+        if container is None or self._password is None:
+            raise ReconcileError("a private key needs a keystore with a password", where=self.target.location)
+        return container.private_key(alias, self._password)
+
     def _load(self) -> None:
         target = self.target
         self._data = read_keystore_file(target.path, shown_as=target.location)
@@ -53,11 +74,21 @@ class FileKeystore:
                     where=target.location,
                     hint="check the path, or let reconcile make it with `create: true`",
                 )
+            self._check_new_password()
             self._container = None
             return
         self._container, self._password = open_container(self._data, self._password, origin=target.location)
         self._check_type(self._container)
         self._check_integrity(self._container.snapshot().integrity)
+
+    def _check_new_password(self) -> None:
+        """A keystore that is to be made gets the least password that keytool would take."""
+        if self._password is None or len(self._password.reveal()) < LEAST_PASSWORD:
+            raise ReconcileError(
+                f"the keystore is to be made, and its password has fewer than {LEAST_PASSWORD} characters",
+                where=str(self.target.source),
+                hint="declare a longer one under `keystore.password`",
+            )
 
     def _check_type(self, container: Container) -> None:
         if container.type is not self.target.type:
@@ -110,20 +141,9 @@ class WritableFileKeystore(FileKeystore):
         self._staged = (built, read_back)
         return self._snapshot(read_back, built)
 
-    def private_key(self, alias: str) -> Secret:
-        """See `KeystoreWriter.private_key`."""
-        if self._container is None:
-            self._load()
-        return self._open(self._container, alias)
-
     def staged_private_key(self, alias: str) -> Secret:
         """See `KeystoreWriter.staged_private_key`."""
         return self._open(self._staged[1] if self._staged else None, alias)
-
-    def _open(self, container: Container | None, alias: str) -> Secret:
-        if container is None or self._password is None:
-            raise ReconcileError("a private key needs a keystore with a password", where=self.target.location)
-        return container.private_key(alias, self._password)
 
     def commit(self) -> None:
         """See `KeystoreWriter.commit`. The old file is kept as a backup beside the store first."""

@@ -10,19 +10,19 @@ before, apart from exactly the side effects that the plan announced. No flag, va
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 from reconciler.errors import RefusedError
 from reconciler.model import EntryKind, PutCertificate, PutChain, PutKeyPair, Remove, Rename, Write
 from reconciler.ownership import alias_key, looks_protected_by, protected_by
+from reconciler.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from reconciler.keystores.protocol import KeystoreWriter
     from reconciler.model import Affect, Certificate, Entry, Part, Snapshot
-    from reconciler.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class GuardedKeystore:
             self._check_version(live, planned_version)
             for operation in operations:
                 self._check_ownership(operation.write, live)
-                self._check_precondition(operation, live)
+            self._check_preconditions(live, operations)
             staged = writer.stage([operation.write for operation in operations])
             self._prove_parts(live, staged, operations)
             self._prove_other_entries(live, staged, operations)
@@ -91,21 +91,37 @@ class GuardedKeystore:
             if pattern := looks_protected_by(alias, self._patterns):
                 raise self._refused(f"the alias {alias!r} imitates the protected {pattern}", hint="choose another name")
 
-    def _check_precondition(self, operation: Operation, live: Snapshot) -> None:
+    def _check_preconditions(self, live: Snapshot, operations: Sequence[Operation]) -> None:
+        """Every write finds what it was planned against: the live entry, or what an earlier write left there."""
+        taken = {alias_key(entry.alias) for entry in live.entries}
+        written: set[str] = set()
+        for operation in operations:
+            write, key = operation.write, alias_key(operation.write.alias)
+            if key not in written:
+                self._check_live(operation, live)
+            elif key not in taken and not isinstance(write, PutCertificate | PutKeyPair):
+                raise self._refused(f"there is no entry {write.alias!r} any more when it is to be written")
+            taken.discard(key) if isinstance(write, Remove | Rename) else taken.add(key)
+            written.add(key)
+            if isinstance(write, Rename):
+                new = alias_key(write.new_alias)
+                if new in taken:
+                    raise self._refused(f"the alias {write.new_alias!r} is taken")
+                taken.add(new)
+                written.add(new)
+
+    def _check_live(self, operation: Operation, live: Snapshot) -> None:
         write, planned = operation.write, operation.before
         found = _entries(live, write.alias)
         if [entry.digest for entry in found] != ([planned.digest] if planned else []):
             raise self._refused(f"the entry {write.alias!r} is not what it was when it was planned", hint="plan again")
+        if planned is None and not isinstance(write, PutCertificate | PutKeyPair):
+            raise self._refused(f"there is no entry {write.alias!r}")
         if planned is not None and not _keeps_kind(write, planned):
             raise self._refused(
                 f"the entry {write.alias!r} is a {planned.kind} and would become something else",
                 hint="rename or remove the live entry first",
             )
-        if isinstance(write, Rename) and alias_key(write.new_alias) != alias_key(write.alias):
-            if planned is None:
-                raise self._refused(f"there is no entry {write.alias!r} to rename")
-            if _entries(live, write.new_alias):
-                raise self._refused(f"the alias {write.new_alias!r} is taken")
 
     # ------------------------------------------------------------------------------ after reading it back
 
@@ -169,44 +185,70 @@ class GuardedKeystore:
             )
 
     def _prove_written(self, staged: Snapshot, operations: Sequence[Operation]) -> None:
-        """Each named entry is what its write asked for, private key included."""
-        # Of several writes to one alias the last one counts.
-        last = {key: operation.write for operation in operations for key in map(alias_key, _named_by(operation.write))}
-        for operation in operations:
-            write = operation.write
-            if last[alias_key(write.alias)] is write:
-                self._check_result(write, operation.before, staged)
+        """Each named alias holds what the last write to it asked for, private key included; or nothing."""
+        for key, expected in _expectations(operations).items():
+            found = _entries(staged, key)
+            if not (self._is_as_expected(found, expected) if expected else not found):
+                raise self._refused(f"what was read back for {key!r} is not what was to be written")
 
-    def _check_result(self, write: Write, before: Entry | None, staged: Snapshot) -> None:
-        found = _entries(staged, write.new_alias if isinstance(write, Rename) else write.alias)
-        match write:
-            case PutCertificate():
-                good = [(e.kind, e.reachable, chain_sha256(e)) for e in found] == [
-                    (EntryKind.TRUSTED_CERTIFICATE, True, (write.certificate.sha256,))
-                ]
-            case PutKeyPair() | PutChain():
-                good = self._is_key_pair(found, write)
-            case Remove():
-                good = not found
-            case Rename():
-                old = _entries(staged, write.alias) if alias_key(write.alias) != alias_key(write.new_alias) else []
-                good = not old and before is not None and [chain_sha256(e) for e in found] == [chain_sha256(before)]
-        if not good:
-            raise self._refused(f"what was read back for {write.alias!r} is not what was to be written")
-
-    def _is_key_pair(self, found: list[Entry], write: PutKeyPair | PutChain) -> bool:
-        if [(entry.kind, entry.reachable) for entry in found] != [(EntryKind.KEY_PAIR, True)]:
+    def _is_as_expected(self, found: list[Entry], expected: _Expected) -> bool:
+        if len(found) != 1 or not found[0].reachable or found[0].kind is not expected.kind:
             return False
-        wanted = tuple(one.sha256 for one in write.chain)
+        entry = found[0]
+        shown = chain_sha256(entry)
+        if expected.exact and shown != expected.chain:
+            return False
         # Java may go on from the last certificate with what else the store holds; it must not turn off before.
-        if chain_sha256(found[0])[: len(wanted)] != wanted:
+        if shown[: len(expected.chain)] != expected.chain:
             return False
-        if isinstance(write, PutChain):
-            return True
-        return write.private_key is not None and self.__writer.staged_private_key(write.alias) == write.private_key
+        if expected.private_key is not None:
+            return self.__writer.staged_private_key(entry.alias) == expected.private_key
+        return expected.key_digest == entry.key_digest
 
     def _refused(self, message: str, hint: str | None = None) -> RefusedError:
         return RefusedError(f"{message}; nothing was written", where=self._location, hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """What an alias must hold in the end: a private key that was handed in, or the protected one that was there."""
+
+    kind: EntryKind
+    chain: tuple[str, ...]
+    exact: bool = False
+    private_key: Secret | None = None
+    key_digest: str | None = None
+
+
+def _expectations(operations: Sequence[Operation]) -> dict[str, _Expected | None]:
+    """Follow the writes in their order: what each named alias holds at the end, None for nothing."""
+    expected: dict[str, _Expected | None] = {}
+    for operation in operations:
+        write, key = operation.write, alias_key(operation.write.alias)
+        there = expected[key] if key in expected else _as_it_was(operation.before)
+        match write:
+            case PutCertificate():
+                alone = (write.certificate.sha256,)
+                expected[key] = _Expected(EntryKind.TRUSTED_CERTIFICATE, alone, exact=True)
+            case PutKeyPair():
+                chain = tuple(one.sha256 for one in write.chain)
+                # A key pair without its key cannot be proven: no store can hold the empty key.
+                expected[key] = _Expected(EntryKind.KEY_PAIR, chain, private_key=write.private_key or Secret(b""))
+            case PutChain():
+                chain = tuple(one.sha256 for one in write.chain)
+                expected[key] = replace(there, chain=chain, exact=False) if there else None
+            case Remove():
+                expected[key] = None
+            case Rename():
+                expected[key] = None
+                expected[alias_key(write.new_alias)] = there
+    return expected
+
+
+def _as_it_was(before: Entry | None) -> _Expected | None:
+    if before is None:
+        return None
+    return _Expected(before.kind, chain_sha256(before), key_digest=before.key_digest)
 
 
 _NOT_OURS = "entries of SAP and protected aliases are never written; take the alias out of the desired state"

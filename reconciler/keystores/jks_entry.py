@@ -101,6 +101,7 @@ class RawEntry:
             reachable=notes[0] is None,
             created=instant(self.created),
             note="; ".join(filter(None, notes)) or None,
+            key_digest=sha256(self.protected).hexdigest() if self.tag == PRIVATE_KEY else None,
         )
 
     def _kind(self) -> EntryKind:

@@ -226,6 +226,7 @@ class JavaView:
             stored_alias=claim.alias,
             created=None if is_trusted else _created(claim.key_id),
             note=_NO_CERTIFICATE if is_key_pair and len(carried) == 1 else None,
+            key_digest=sha256(self.bags[claim.position].value).hexdigest() if is_key_pair else None,
         )
 
     def parts(self) -> tuple[Part, ...]:

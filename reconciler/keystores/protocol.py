@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from reconciler.model import Snapshot, StoreType, Write
+    from reconciler.model import Snapshot, StoreType, WantedKeyPair, Write
     from reconciler.secret import Secret
 
 
@@ -26,6 +26,16 @@ class KeystoreReader(Protocol):
     def preview(self, writes: Sequence[Write]) -> Snapshot:
         """What `read` would show after `writes`, calculated without writing, keys or passwords."""
 
+    def private_key(self, alias: str) -> Secret:
+        """The live private key (PKCS#8 DER) of `alias`, opened with the store's password. No plan needs it.
+
+        Raises:
+            ReconcileError: there is none, it cannot be opened, or it never leaves its keystore.
+        """
+
+    def signing_request(self, alias: str, wanted: WantedKeyPair) -> bytes:
+        """A PKCS#10 request (DER) for the live key of `alias`, asking for what is declared."""
+
 
 class KeystoreWriter(KeystoreReader, Protocol):
     """A live keystore that can be written. Only `GuardedKeystore` calls these methods."""
@@ -35,9 +45,6 @@ class KeystoreWriter(KeystoreReader, Protocol):
 
     def stage(self, writes: Sequence[Write]) -> Snapshot:
         """Build the new keystore beside the old one and show what was read back from it."""
-
-    def private_key(self, alias: str) -> Secret:
-        """The live private key (PKCS#8 DER) of `alias`, opened with the store's password."""
 
     def staged_private_key(self, alias: str) -> Secret:
         """The private key (PKCS#8 DER) of `alias` in what was staged, opened with the store's password."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconciler.compare import key_text, subject_text
-from reconciler.model import Action, Status, WantedCertificate, WantedImport, WantedKeyPair
+from reconciler.model import Action, Status, WantedCertificate, WantedExisting, WantedImport, WantedKeyPair
 from reconciler.reports.coverage import coverage
 from reconciler.reports.facts import duration_text, serial
 from reconciler.reports.horizon import Term, endings
 from reconciler.reports.standing import standings
+from reconciler.words import key_text, subject_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -181,7 +181,11 @@ def _change(change: Change) -> dict[str, Any]:
         "alias": change.alias,
         "reason": change.reason,
         "message": change.message,
+        "step": change.step,
+        "new_alias": change.new_alias,
         "certificate_change": change.certificate_change,
+        "warnings": list(change.warnings),
+        "receivers": list(change.receivers),
         "affects": [
             {
                 "alias": affect.alias,
@@ -192,7 +196,7 @@ def _change(change: Change) -> dict[str, Any]:
         ],
         "source": _source(change.source),
         "before": certificate_document(leaf) if leaf else None,
-        "after": wanted_document(change.wanted),
+        "after": certificate_document(change.chain[0]) if change.chain else wanted_document(change.wanted),
     }
 
 
@@ -205,6 +209,8 @@ def wanted_document(wanted: Wanted | None) -> dict[str, Any] | None:
             return certificate_document(wanted.certificate)
         case WantedImport():
             return certificate_document(wanted.chain[0])
+        case WantedExisting():
+            return {"sha256": wanted.sha256}
         case WantedKeyPair():
             return {
                 "subject": subject_text(wanted.subject),

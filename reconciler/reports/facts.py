@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from reconciler.compare import key_text
-from reconciler.model import WantedCertificate, WantedImport, WantedKeyPair
+from reconciler.model import WantedCertificate, WantedExisting, WantedImport, WantedKeyPair
+from reconciler.words import key_text
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -87,6 +87,8 @@ def declared(wanted: Wanted) -> str:
             return f"key pair, {short_name(wanted.chain[0])}, from {wanted.origin}"
         case WantedKeyPair():
             return f"key pair, {declared_subject(wanted)}"
+        case WantedExisting():
+            return "key pair, watched"
 
 
 def key(certificate: Certificate) -> str:

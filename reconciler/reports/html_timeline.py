@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from reconciler.compare import renewal_due
+from reconciler.expiry import renewal_due
 from reconciler.model import WantedCertificate
 from reconciler.reports.facts import day, left
 from reconciler.reports.horizon import Term

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.compare import key_text
 from reconciler.model import Action, Expiry, OutcomeStatus, Status, WantedKeyPair
 from reconciler.reports.coverage import coverage
 from reconciler.reports.document import summary
@@ -26,6 +25,7 @@ from reconciler.reports.fleet import Verdict, causes, members
 from reconciler.reports.horizon import Term
 from reconciler.reports.markdown_escape import code, escaped, row, table, table_head
 from reconciler.reports.side_by_side import CLASSIFICATIONS, compare_change
+from reconciler.words import key_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.compare import ALIAS_CASE, key_text
+from reconciler.compare import ALIAS_CASE
 from reconciler.model import Action, WantedCertificate, WantedImport, WantedKeyPair
 from reconciler.reports.facts import (
     colons,
@@ -18,6 +18,7 @@ from reconciler.reports.facts import (
     serial,
     short_name,
 )
+from reconciler.words import key_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

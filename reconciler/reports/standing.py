@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from reconciler.compare import DECLARED_PROTECTED, NOTICE, expiry_of, is_difference
+from reconciler.compare import DECLARED_PROTECTED, is_difference
+from reconciler.expiry import NOTICE, expiry_of
 from reconciler.model import Action, Expiry, OutcomeStatus, RenewBefore, Status, Unmanaged, WantedCertificate
 from reconciler.ownership import alias_key
 
@@ -149,5 +150,5 @@ def _is_applied(outcome: Outcome | None) -> bool:
 def _window(finding: Finding) -> RenewBefore:
     wanted = finding.wanted
     if wanted is None or isinstance(wanted, WantedCertificate):
-        return RenewBefore(duration=NOTICE)
+        return NOTICE
     return wanted.renew_before

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from reconciler.compare import key_text
 from reconciler.model import Action, Expiry, OutcomeStatus, Status, WantedCertificate, WantedImport, WantedKeyPair
 from reconciler.reports.coverage import Coverage, coverage
 from reconciler.reports.document import summary
@@ -29,6 +28,7 @@ from reconciler.reports.horizon import Term
 from reconciler.reports.printable import Palette, padded, printable, width
 from reconciler.reports.side_by_side import compare_change
 from reconciler.reports.standing import Severity
+from reconciler.words import key_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -156,6 +156,11 @@ def _change(change: Change, columns: int, paint: Palette) -> Iterator[str]:
     yield from _filled(facts[1:] if beside else facts, " " * indent)
     yield from (paint.quiet(line) for line in _filled(_instead(change), " " * indent))
     yield f"{' ' * indent}{paint.quiet(_why(change))}"
+    for warning in change.warnings:
+        yield from _row(indent, indent, ("weaker:", paint.careful), (printable(warning), _plain))
+    if change.receivers:
+        names = printable(", ".join(change.receivers))
+        yield from _row(indent, indent, ("known to", paint.careful), (names, _plain))
     for affect in change.affects:
         shown = f"chain of {len(affect.chain_before)} -> {len(affect.chain_after)} certificates"
         affected = f"affects {printable(affect.alias)}:"
@@ -181,11 +186,14 @@ def _what(change: Change) -> list[str]:
             new = wanted.chain[0]
             facts = [name(new), key(new), f"valid until {day(new.not_after)}"]
             return [*facts, f"chain of {len(wanted.chain)}", f"from {wanted.origin}"]
+        case WantedKeyPair() if change.chain or change.staged:
+            new = (change.chain or (change.staged.chain if change.staged else ()))[0]
+            return [name(new), key(new), f"valid until {day(new.not_after)}", change.message]
         case WantedKeyPair() as wanted:
             made = key_text(wanted.key.algorithm, wanted.key.size, wanted.key.curve)
             issuer, validity = wanted.issuer.name or wanted.issuer.type, f"valid {duration_text(wanted.validity)}"
             return [declared_subject(wanted), made, issuer, validity, *wanted.subject_alt_names]
-        case None:
+        case _:
             return [change.message]
 
 

@@ -15,9 +15,9 @@ from reconciler.desired import load
 from reconciler.desired.pins import with_colons
 from reconciler.desired.schema import schema_path
 from reconciler.desired.secrets import read_secret
-from reconciler.model import KeySpec, StoreType, Unmanaged, WantedCertificate, WantedImport, WantedKeyPair
+from reconciler.model import KeySpec, StoreType, Unmanaged, WantedCertificate, WantedExisting, WantedImport, WantedKeyPair
 from reconciler.x509 import to_pem
-from tests.desired.conftest import Repository, told
+from tests.desired.conftest import Repository
 from tests.desired.test_material import LEAF, LEAF_KEY, MIDDLE, _p12, pem_of
 from tests.desired.test_trusted_roots import ROOT
 
@@ -83,26 +83,19 @@ def files(repository: Repository) -> Repository:
     return repository
 
 
-def test_the_contracts_example_is_refused_only_for_what_is_not_available_yet(files: Repository) -> None:
-    assert [told(problem) for problem in files.problems(CONTRACT)] == [
-        f"keystore.yaml:{place}: [not-yet] {what} is not available yet (take it out of the file until then)"
-        for place, what in [
-            ("12:3", "removing entries (`aliases.absent`)"),
-            ("13:3", "renaming entries (`aliases.renamed`)"),
-            ("40:5", "watching a key pair without writing it (`existing`)"),
-            ("43:1", "the section `receivers`"),
-        ]
-    ]
+LEGACY = "96bcec06264976f37460779acf28c5a7cfe8a3c0aae11a8ffcee05c0bddf08c6"
 
 
-def test_the_rest_of_the_contracts_example_means_what_it_says(files: Repository) -> None:
-    rest = CONTRACT.partition("  legacy_client")[0].replace("  absent:", "  #").replace("  renamed:", "  #")
-    files.write("keystore.yaml", rest)
+def test_the_contracts_example_means_what_it_says(files: Repository) -> None:
+    # The contract leaves the fingerprint of its last key pair out.
+    files.write("keystore.yaml", CONTRACT.replace("…", LEGACY))
     state = load("keystore.yaml")
-    root, bundled, generated, imported = state.wanted
+    root, bundled, generated, imported, watched = state.wanted
 
     assert (state.keystore.type, state.keystore.create, state.unmanaged) == (StoreType.PKCS12, True, Unmanaged.REPORT)
     assert [pattern.pattern for pattern in state.protected] == ["vendor_*"]
+    assert [one.alias for one in state.absent] == ["old_partner_root"]
+    assert [(one.old, one.new) for one in state.renamed] == [("c4c", "c4c_client")]
     assert isinstance(root, WantedCertificate)
     assert isinstance(bundled, WantedCertificate)
     assert (root.pinned, bundled.pinned, bundled.certificate.der) == (True, True, ROOT.der)
@@ -110,6 +103,11 @@ def test_the_rest_of_the_contracts_example_means_what_it_says(files: Repository)
     assert (generated.key, generated.rekey, generated.issuer.type) == (KeySpec("RSA", size=3072), True, "self-signed")
     assert isinstance(imported, WantedImport)
     assert imported.origin == "secrets/partner.p12"
+    assert isinstance(watched, WantedExisting)
+    assert (watched.alias, watched.sha256) == ("legacy_client", LEGACY)
+    assert [(one.name, one.address, one.key_pair) for one in state.receivers] == [
+        ("s4hana", "my300000.example.com:443", "s4_client")
+    ]
 
 
 TENANT = """\

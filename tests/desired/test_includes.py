@@ -96,8 +96,7 @@ def test_the_state_files_protection_covers_included_files(repository: Repository
     [
         ("keystore: {}", "x.yaml:1:1: [unknown-key] unknown key 'keystore' at the top of the included file (it belongs into the state file itself, not into an included one)"),
         ("aliases: {protected: [x]}", "x.yaml:1:11: [unknown-key] unknown key 'protected' in `aliases` (it belongs into the state file itself, not into an included one)"),
-        ("aliases: {absent: [x]}", "x.yaml:1:11: [not-yet] removing entries (`aliases.absent`) is not available yet (take it out of the file until then)"),
-        ("receivers: {}", "x.yaml:1:1: [not-yet] the section `receivers` is not available yet (take it out of the file until then)"),
+        ("aliases: {renamed: {x: y}}", "x.yaml:1:11: [unknown-key] unknown key 'renamed' in `aliases` (it belongs into the state file itself, not into an included one)"),
         ("trustedroots: {}", "x.yaml:1:1: [unknown-key] unknown key 'trustedroots' at the top of the included file (did you mean `trustedRoots`?)"),
         ("a: [", "x.yaml:2:1: [yaml] not valid YAML: did not find expected node content (None)"),
         ("", "x.yaml:1:1: [empty] the file is empty (`reconcile init` writes one)"),

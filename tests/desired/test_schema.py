@@ -27,7 +27,8 @@ def declared_keys(schema: Any, path: str = "") -> list[tuple[str, dict[str, Any]
         if isinstance(schema.get("items"), dict):
             found.append((f"{path}[]", schema["items"]))
         for key, value in schema.items():
-            found += declared_keys(value, f"{path}.{key}")
+            if key != "if":
+                found += declared_keys(value, f"{path}.{key}")
     elif isinstance(schema, list):
         for at, value in enumerate(schema):
             found += declared_keys(value, f"{path}[{at}]")
@@ -65,14 +66,14 @@ def test_every_object_refuses_unknown_keys() -> None:
         if not isinstance(schema, dict):
             return []
         own = [schema] if schema.get("type") == "object" else []
-        return own + [one for value in schema.values() for one in objects(value)]
+        return own + [one for key, value in schema.items() if key != "if" for one in objects(value)]
 
-    # A key pair hands over to one of two objects, which do.
-    assert [one["title"] for one in objects(SCHEMA) if "additionalProperties" not in one] == ["Key pair"]
+    # A key pair hands over to one of three objects, which do; an issuer to the one of its type.
+    assert [one["title"] for one in objects(SCHEMA) if "additionalProperties" not in one] == ["Key pair", "Issuer"]
 
 
 def test_booleans_and_integers_are_read_from_the_schema() -> None:
-    assert typed_keys() == {"create", "rekey", "size"}
+    assert typed_keys() == {"create", "existing", "keep", "rekey", "size"}
 
 
 # ----------------------------------------------------------------------------------------------- sentences
@@ -82,7 +83,7 @@ def test_booleans_and_integers_are_read_from_the_schema() -> None:
     ("body", "expected"),
     [
         ("trustedRoot: {}", "3:1: [unknown-key] unknown key 'trustedRoot' at the top of the state file (did you mean `trustedRoots`?)"),
-        ("frobnicate: 1", "3:1: [unknown-key] unknown key 'frobnicate' at the top of the state file (known here: apiVersion, keystore, aliases, include, trustedRoots, keyPairs)"),
+        ("frobnicate: 1", "3:1: [unknown-key] unknown key 'frobnicate' at the top of the state file (known here: apiVersion, keystore, aliases, include, trustedRoots, keyPairs, issuers, receivers)"),
         ("trustedRoots:", "3:14: [wrong-type] `trustedRoots` is empty: must be a mapping (`key: value` lines) (write {} or take the key out)"),
         ("trustedRoots: []", "3:15: [wrong-type] `trustedRoots` is a list: must be a mapping (`key: value` lines) (None)"),
         ("trustedRoots: {a: {}}", "3:16: [missing-key] `trustedRoots.a` needs `file` or `bundle` (None)"),
@@ -101,7 +102,7 @@ def test_booleans_and_integers_are_read_from_the_schema() -> None:
         ("keyPairs: {a: {subject: {commonName: x}, key: {algorithm: RSA, size: true}}}", "3:70: [wrong-type] `keyPairs.a.key.size` is true or false: must be a whole number (None)"),
         ("include: [{}]", "3:11: [wrong-type] `include[0]` is a mapping: must be text (None)"),
         ("aliases: {protected: ['a', ' b']}", "3:28: [wrong-value] `aliases.protected[1]` is ' b': must be 1 to 250 characters, without control characters or blanks at either end (None)"),
-        ("aliases: {unmanaged: ignored}", "3:22: [wrong-value] `aliases.unmanaged` is 'ignored': must be one of report, ignore (did you mean `ignore`?)"),
+        ("aliases: {unmanaged: ignored}", "3:22: [wrong-value] `aliases.unmanaged` is 'ignored': must be one of report, ignore, prune (did you mean `ignore`?)"),
         ("keyPairs: {a: {}}", "3:12: [missing-key] `keyPairs.a` needs `subject` (for example subject: {commonName: cpi-prod.example.com, organization: Example, country: DE})"),
         ("keyPairs: {a: {subject: {}}}", "3:25: [wrong-value] `keyPairs.a.subject` must name something, for example {commonName: cpi-prod.example.com} (None)"),
         ("keyPairs: {a: {subject: {CN: x}}}", "3:26: [unknown-key] unknown key 'CN' in `keyPairs.a.subject` (did you mean `commonName`?)"),
@@ -122,6 +123,39 @@ def test_booleans_and_integers_are_read_from_the_schema() -> None:
         ("keyPairs: {a: {subject: {commonName: x}, extendedKeyUsage: [clientauth]}}", "3:61: [wrong-value] `keyPairs.a.extendedKeyUsage[0]` is 'clientauth': must be clientAuth, serverAuth, codeSigning, emailProtection, timeStamping, OCSPSigning, anyExtendedKeyUsage, or an object identifier such as 1.3.6.1.5.5.7.3.2 (did you mean `clientAuth`?)"),
         ("keyPairs: {a: {subject: {commonName: x}, alias: y}}", "3:42: [unknown-key] unknown key 'alias' in `keyPairs.a` (it belongs to a key pair that is brought along (it has `file`); this one is generated)"),
         ("keyPairs: {a: {file: x.p12, validity: 1d}}", "3:29: [unknown-key] unknown key 'validity' in `keyPairs.a` (it belongs to a key pair that is generated; this one is brought along (it has `file`))"),
+        ("keyPairs: {a: {existing: true, replaceKey: x}}", "3:32: [unknown-key] unknown key 'replaceKey' in `keyPairs.a` (it belongs to a key pair that is generated; this one is only watched (it has `existing`))"),
+        ("keyPairs: {a: {file: x.p12, existing: true}}", "3:29: [unknown-key] unknown key 'existing' in `keyPairs.a` (it belongs to a key pair that is only watched (it has `existing`); this one is brought along (it has `file`))"),
+        ("keyPairs: {a: {existing: false}}", "3:26: [wrong-value] `keyPairs.a.existing` must be true, or be taken out (None)"),
+        ("keyPairs: {a: {existing: true, sha256: abc}}", "3:40: [wrong-value] `keyPairs.a.sha256` is 'abc': must be a SHA-256: 64 hexadecimal digits, in pairs with colons or without (None)"),
+        ("keyPairs: {a: {existing: true, renewBefore: soon}}", "3:45: [wrong-value] `keyPairs.a.renewBefore` is 'soon': must be a duration such as 30d, or a share of the lifetime such as 33% (None)"),
+        ("keyPairs: {a: {subject: {commonName: x}, activation: approve}}", "3:54: [wrong-value] `keyPairs.a.activation` is 'approve': must be one of automatic, approved (did you mean `approved`?)"),
+        (f"keyPairs: {{a: {{subject: {{commonName: x}}, activate: '{PIN}'}}}}", "3:12: [missing-key] `keyPairs.a` needs `activation: approved` beside `activate` (None)"),
+        (f"keyPairs: {{a: {{subject: {{commonName: x}}, activate: '{PIN}', activation: automatic}}}}", "3:163: [wrong-value] `keyPairs.a.activation` is 'automatic': `activate` goes with approved only (None)"),
+        ("keyPairs: {a: {subject: {commonName: x}, chain: ca.pem}}", "3:49: [wrong-type] `keyPairs.a.chain` is text: must be a list (write it in [brackets])"),
+        ("keyPairs: {a: {subject: {commonName: x}, issuer: []}}", "3:50: [wrong-type] `keyPairs.a.issuer` is a list: must be a mapping (`key: value` lines) or text (None)"),
+        ("keyPairs: {a: {subject: {commonName: x}, issuer: {}}}", "3:42: [missing-key] `keyPairs.a.issuer` needs `type` (for example type: self-signed)"),
+        ("keyPairs: {a: {subject: {commonName: x}, issuer: {type: selfsigned}}}", "3:57: [wrong-value] `keyPairs.a.issuer.type` is 'selfsigned': must be one of self-signed, local-ca, external, command (did you mean `self-signed`?)"),
+        ("keyPairs: {a: {subject: {commonName: x}, issuer: {type: self-signed, request: x}}}", "3:70: [unknown-key] unknown key 'request' in `keyPairs.a.issuer` (it belongs to an issuer of the type external; this one is self-signed)"),
+        ("issuers: {a: {type: external, cert: x}}", "3:31: [unknown-key] unknown key 'cert' in `issuers.a` (known here: type, request, response)"),
+        ("issuers: {a: {type: external, key: x}}", "3:31: [unknown-key] unknown key 'key' in `issuers.a` (it belongs to an issuer of the type local-ca; this one is external)"),
+        ("issuers: {a: {type: local-ca}}", "3:11: [missing-key] `issuers.a` needs `certificate` and `key`, or `file` (None)"),
+        ("issuers: {a: {type: local-ca, key: x}}", "3:11: [missing-key] `issuers.a` needs `certificate` and `key`, or `file` (None)"),
+        ("issuers: {a: {type: local-ca, key: x, file: y}}", "3:14: [wrong-value] `issuers.a` takes `file`, or `certificate` and `key`, not both (None)"),
+        ("issuers: {a: {type: local-ca, key: x, certificate: y, alias: z}}", "3:55: [missing-key] `issuers.a` needs `file` beside `alias` (None)"),
+        ("issuers: {a: {type: command}}", "3:11: [missing-key] `issuers.a` needs `command` (for example command: ['./sign.sh', '--profile', 'client'])"),
+        ("issuers: {a: {type: command, command: ./sign.sh}}", "3:39: [wrong-type] `issuers.a.command` is text: must be a list (write it in [brackets])"),
+        ("issuers: {a: {type: command, command: []}}", "3:39: [wrong-value] `issuers.a.command` must not be empty (None)"),
+        ("issuers: {a: {type: command, command: [x], timeout: 5}}", "3:53: [wrong-value] `issuers.a.timeout` is '5': must be a whole number with s, m or h, such as 90s (None)"),
+        ("issuers: []", "3:10: [wrong-type] `issuers` is a list: must be a mapping (`key: value` lines) (None)"),
+        ("issuers: {a: external}", "3:14: [wrong-type] `issuers.a` is text: must be a mapping (`key: value` lines) (None)"),
+        ("aliases: {absent: a}", "3:19: [wrong-type] `aliases.absent` is text: must be a list (write it in [brackets])"),
+        ("aliases: {absent: [{}]}", "3:20: [wrong-type] `aliases.absent[0]` is a mapping: must be text (None)"),
+        ("aliases: {renamed: [a]}", "3:20: [wrong-type] `aliases.renamed` is a list: must be a mapping (`key: value` lines) (None)"),
+        ("aliases: {renamed: {old_password: [x]}}", "3:35: [wrong-type] `aliases.renamed.old_password` is a list: must be text (None)"),
+        ("aliases: {renamed: {a: ''}}", "3:24: [wrong-value] `aliases.renamed.a` is '': must not be empty (None)"),
+        ("receivers: {a: {}}", "3:13: [missing-key] `receivers.a` needs `address` (for example address: my300000.example.com:443)"),
+        ("receivers: {a: {address: x}}", "3:26: [wrong-value] `receivers.a.address` is 'x': must be HOST:PORT, such as my300000.example.com:443; an IPv6 address in [brackets] (None)"),
+        ("receivers: {a: {address: 'x:1', keypair: y}}", "3:33: [unknown-key] unknown key 'keypair' in `receivers.a` (did you mean `keyPair`?)"),
         ("keyPairs: {'a.b c': {subject: 1}}", "3:31: [wrong-type] `keyPairs.'a.b c'.subject` is text: must be a mapping (`key: value` lines) (None)"),
     ],
 )  # fmt: skip
@@ -140,6 +174,11 @@ def test_what_is_wrong_with_a_value_is_said_where_it_stands(repository: Reposito
         ("apiVersion: reconciler/v1\nkeystore: {type: p12, path: x, integrity: false}", ["2:18: [wrong-value] `keystore.type` is 'p12': must be one of pkcs12, jks, jceks (did you mean `pkcs12`?)", "2:43: [wrong-value] `keystore.integrity` is 'false': must be none (None)"]),
         ("apiVersion: reconciler/v1\nkeystore: {}", ["2:1: [missing-key] `keystore` needs `type` (for example type: pkcs12)", "2:1: [missing-key] `keystore` needs `path` (for example path: live/outbound.p12)"]),
         ("apiVersion: reconciler/v1\nkeystore: {type: jks, path: x, password: {file: ~/x}}\nkeyPairs: {a: {subject: {commonName: x}}}", ["2:42: [file] `keystore.password`: ~/x: `~` is not expanded (write the path out)"]),
+        ("apiVersion: reconciler/v1\nkeystore: {type: jks, path: x, previousPassword: {env: OLD}}", ["2:32: [missing-key] `keystore` needs `password` beside `previousPassword` (None)"]),
+        ("apiVersion: reconciler/v1\nkeystore: {type: jks, path: x, encryption: legacy}", ["2:18: [wrong-value] `keystore.type` is 'jks': `encryption` goes with pkcs12 only (None)"]),
+        ("apiVersion: reconciler/v1\nkeystore: {type: pkcs12, path: x, encryption: Legacy}", ["2:47: [wrong-value] `keystore.encryption` is 'Legacy': must be one of modern, legacy (did you mean `legacy`?)"]),
+        ("apiVersion: reconciler/v1\nkeystore: {type: jks, path: x, backups: {keep: 0}}", ["2:48: [wrong-value] `keystore.backups.keep` must be a number from 1 to 1000 (None)"]),
+        ("apiVersion: reconciler/v1\nkeystore: {type: jks, path: x, backups: 5}", ["2:41: [wrong-type] `keystore.backups` is text: must be a mapping (`key: value` lines) (None)"]),
         ("apiVersion: reconciler/v1\nkeystore: {type: jks, path: ~/x.jks}", ["2:29: [file] `keystore.path`: ~/x.jks: `~` is not expanded (write the path out)"]),
     ],
 )  # fmt: skip
@@ -212,7 +251,7 @@ def test_of_very_many_mistakes_not_all_are_shown_but_every_refusal(repository: R
 
 def _example_of(path: tuple[str, ...], value: str | None) -> str:
     """A file with the key at `path`."""
-    entry = {"trustedRoots": "file: x", "keyPairs": "subject: {commonName: x}"}.get(path[0], "")
+    entry = {"trustedRoots": "file: x", "keyPairs": "subject: {commonName: x}", "receivers": "address: a.example:443"}.get(path[0], "")
     text = value if value not in (None, "*") else "x"
     for depth, step in reversed(list(enumerate(path[1:], 1))):
         name = "some_alias" if step == "*" else step

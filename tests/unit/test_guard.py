@@ -62,7 +62,8 @@ class MemoryKeystore:
                 self.keys[write.alias] = write.private_key
                 new = [key_pair(alias_key(write.alias), *write.chain)]
             case PutChain():
-                new = [key_pair(alias_key(write.alias), *write.chain)]
+                kept = old.key_digest if old else None
+                new = [key_pair(alias_key(write.alias), *write.chain, key_digest=kept)]
             case Remove():
                 new = []
             case Rename():
@@ -353,3 +354,44 @@ def test_whatever_else_changes_is_noticed(data):
                 return snapshot(*[entry(e.alias, certificate("CN=evil")) if e is mine else e for e in staged.entries])
 
     refused(MemoryKeystore(store, spoil), *todo)
+
+
+# ------------------------------------------------------------------------------------ several writes to an alias
+
+WITH_NEXT = snapshot(
+    *LIVE.entries, key_pair("beta.next", certificate("CN=next"), key_digest="the protected key of beta.next")
+)
+
+
+def take_over(*, answer: bool) -> list[Operation]:
+    by_alias = {e.alias: e for e in WITH_NEXT.entries}
+    staged = by_alias["beta.next"]
+    first = [Operation(PutChain("beta.next", (NEW,)), staged)] if answer else []
+    return [*first, Operation(Remove("beta"), by_alias["beta"]), Operation(Rename("beta.next", "beta"), staged)]
+
+
+@pytest.mark.parametrize("answer", [False, True])
+def test_a_staged_key_pair_takes_its_alias_over_in_one_step(answer: bool):
+    store = MemoryKeystore(WITH_NEXT)
+    door(store).execute(take_over(answer=answer), planned_version=WITH_NEXT.version)
+    (after,) = [e for e in store.committed.entries if e.alias == "beta"]
+    assert after.chain[0] == (NEW if answer else certificate("CN=next"))
+    assert "beta.next" not in {e.alias for e in store.committed.entries}
+
+
+def test_a_take_over_that_ends_with_another_key_is_not_committed():
+    def spoil(staged: Snapshot) -> Snapshot:
+        entries = tuple(replace(e, key_digest="another") if e.alias == "beta" else e for e in staged.entries)
+        return replace(staged, entries=entries)
+
+    store = MemoryKeystore(WITH_NEXT, spoil)
+    with pytest.raises(RefusedError, match="read back"):
+        door(store).execute(take_over(answer=False), planned_version=WITH_NEXT.version)
+    assert store.committed is None
+
+
+def test_a_take_over_without_removing_the_old_one_is_refused():
+    store = MemoryKeystore(WITH_NEXT)
+    with pytest.raises(RefusedError, match="is taken"):
+        door(store).execute(take_over(answer=False)[1:], planned_version=WITH_NEXT.version)
+    assert store.committed is None

@@ -21,7 +21,8 @@ CORE = frozenset(
     f"{ROOT}.{name}"
     for name in (
         "model", "ownership", "errors", "secret", "compare", "planning", "trust", "path_building", "path_facts",
-        "name_constraints", "host_names", "names", "der", "chains", "modified_utf8",
+        "name_constraints", "host_names", "names", "der", "chains", "modified_utf8", "key_pairs", "issued",
+        "expiry", "words", "migration",
     )
 )  # fmt: skip
 

@@ -48,5 +48,4 @@ def test_the_schema_knows_the_keystores_that_can_be_opened():
 
 
 def test_the_schema_knows_the_issuers_that_can_be_asked():
-    issuer = schema()["$defs"]["generatedKeyPair"]["properties"]["issuer"]
-    assert set(issuer["properties"]["type"]["enum"]) == set(ISSUERS)
+    assert set(schema()["$defs"]["issuerType"]["enum"]) == set(ISSUERS)

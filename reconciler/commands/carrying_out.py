@@ -1,0 +1,81 @@
+"""Carrying a plan out, keystore by keystore: apply, read again, compare again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from reconciler.commands.progress import progress
+from reconciler.commands.targets import failure_of, password_of, plan_state
+from reconciler.errors import ReconcileError
+from reconciler.logs import log
+from reconciler.model import OutcomeStatus
+from reconciler.ownership import alias_key
+from reconciler.terminal import print_error
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from reconciler.model import Outcome, Report, TargetPlan, TargetReport
+
+
+def carry_out(report: Report, now: datetime) -> Report:
+    """Apply every planned target; an error stays with its target, so that the others go on.
+
+    Args:
+        report: What was planned.
+        now: The start of new certificates, and the moment of the second comparison.
+    """
+    return replace(report, command="apply", targets=tuple(_carried_out(target, now) for target in report.targets))
+
+
+def _carried_out(target: TargetReport, now: datetime) -> TargetReport:
+    if target.plan is None or not target.plan.changes:
+        return target
+    try:
+        return replace(target, outcomes=_applied(target.plan, now))
+    except ReconcileError as error:
+        print_error(error)
+        return replace(target, failure=failure_of(error))
+
+
+def _applied(plan: TargetPlan, now: datetime) -> tuple[Outcome, ...]:
+    from reconciler.applying import apply_target
+    from reconciler.keystores.opening import open_keystore
+
+    desired = plan.desired
+    patterns = [one.pattern for one in desired.protected]
+    keystore = open_keystore(desired.keystore, password_of(desired.keystore), patterns)
+    with progress(len(plan.changes)) as show:
+        outcomes = apply_target(plan, keystore, now, show)
+    log("applied", keystore=desired.keystore.location, changes=len(plan.changes))
+    if all(outcome.status is not OutcomeStatus.APPLIED for outcome in outcomes):
+        return outcomes
+    return _verified(plan, outcomes, now)
+
+
+def _verified(plan: TargetPlan, outcomes: tuple[Outcome, ...], now: datetime) -> tuple[Outcome, ...]:
+    """Read everything again, files of the repository included, and compare again: what was applied is in sync.
+
+    Raises:
+        ReconcileError: something that was applied still differs.
+    """
+    from reconciler.desired import load
+
+    location = plan.desired.keystore.location
+    desired = load(plan.desired.name)
+    second = plan_state(replace(desired, keystore=replace(desired.keystore, create=False)), now)
+    left = {alias_key(change.alias) for change in second.changes}
+    entries = {alias_key(entry.alias): entry for entry in second.live.entries}
+    result = []
+    for outcome in outcomes:
+        change = outcome.change
+        key = alias_key(change.new_alias or change.alias)
+        if outcome.status is OutcomeStatus.APPLIED and key in left:
+            raise ReconcileError(
+                f"{change.alias}: was written, and the keystore still differs from the desired state",
+                where=location,
+                hint="run `reconcile drift` to see how; the keystore as it was is in its .backups directory",
+            )
+        result.append(replace(outcome, after=entries.get(key)))
+    return tuple(result)

@@ -1,0 +1,44 @@
+"""A certificate authority whose certificate and key lie in files: for test landscapes and small private hierarchies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reconciler.errors import IssuerError, MaterialError
+from reconciler.x509 import sign_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from reconciler.issuers.protocol import Order
+    from reconciler.model import Certificate, IssuerSpec
+    from reconciler.secret import Secret
+
+
+class LocalCa:
+    """See `reconciler.issuers.protocol.Issuer`. `options["open_key"]` opens the CA's private key when it is needed."""
+
+    def __init__(self, spec: IssuerSpec) -> None:
+        self.spec = spec
+
+    def issue(self, order: Order, now: datetime) -> tuple[Certificate, ...]:
+        """The certificate and those of the authority.
+
+        Raises:
+            IssuerError: the CA's key cannot be opened, or the CA is not fit to sign.
+        """
+        authority = self.spec.certificates[0]
+        if authority.not_after is not None and now + order.wanted.validity > authority.not_after:
+            raise IssuerError(
+                f"the CA {authority.subject} is valid until {authority.not_after:%Y-%m-%d} only: a certificate for "
+                "the declared validity would outlive it",
+                where=str(self.spec.source or ""),
+                hint="renew the CA, or declare a shorter validity",
+            )
+        open_key: Callable[[], Secret] | Any = self.spec.options["open_key"]
+        try:
+            private_key = open_key()
+        except MaterialError as error:
+            raise IssuerError(f"the key of the CA: {error.message}", where=error.where, hint=error.hint) from None
+        return (sign_request(order.signing_request, order.wanted, authority, private_key, now), *self.spec.certificates)
