@@ -203,6 +203,28 @@ def with_name(bag: Bag, name: str) -> Bag:
     return bag._replace(raw=raw, name=name)
 
 
+def with_protected_key(bag: Bag, protected: bytes) -> Bag:
+    """The bag of a key around another EncryptedPrivateKeyInfo, its attributes as they are."""
+    oid, _, *rest = der.read(bag.raw).children()
+    raw = der.sequence(oid.raw, der.explicit(0, protected), *[element.raw for element in rest])
+    return bag._replace(raw=raw, value=protected)
+
+
+def other_attributes(bag: Bag) -> bool:
+    """Whether the bag says more than a name, a localKeyID, and that it is trusted for everything."""
+    _, _, *rest = der.read(bag.raw).children()
+    if not rest or rest[0].tag != der.SET:
+        return bool(rest)
+    return any(not _is_ordinary(attribute) for attribute in rest[0].iterate())
+
+
+def _is_ordinary(attribute: der.Element) -> bool:
+    if attribute.raw == _TRUSTED_FOR_ALL:
+        return True
+    identifier = attribute.inner("an attribute").content
+    return identifier in (_FRIENDLY_NAME[2:], _LOCAL_KEY_ID[2:])
+
+
 def without_name_and_key_id(bag: Bag) -> Bag:
     """The bag of a certificate that is nobody's leaf any more."""
     if bag.name is None and bag.key_id is None:
