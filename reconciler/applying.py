@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# What is done to the keystore itself, not to an entry.
+_WHOLE_FILE = frozenset({Step.MIGRATE, Step.RESTORE_FILE})
+
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
@@ -82,22 +85,39 @@ class _Application:
         self.now = now
         self.progress = progress
         self.failed: dict[int, str] = {}
+        self.own_passwords: tuple[str, ...] = ()
 
     def outcomes(self) -> tuple[Outcome, ...]:
         prepared = self._prepared()
         operations = [operation for one in prepared.values() for operation in one.operations]
         creates = any(change.step is Step.CREATE_STORE for change in self.target.changes)
-        if operations or (creates and not self.failed):
+        whole = any(change.step in _WHOLE_FILE for change in self.target.changes)
+        if operations or whole or (creates and not self.failed):
             for place in prepared:
                 self.progress("writing", self.target.changes[place])
-            self.keystore.execute(operations, planned_version=self.target.live.version)
+            self._write(operations)
         self._send(prepared)
         return tuple(self._outcome(place, bool(operations)) for place in range(len(self.target.changes)))
+
+    def _write(self, operations: list[Operation]) -> None:
+        """One atomic step for all: what the keystore itself becomes, and what its entries become."""
+        version, changes = self.target.live.version, self.target.changes
+        moving = next((change for change in changes if change.migration is not None), None)
+        back = [change for change in changes if change.step is Step.RESTORE_FILE]
+        if back and back[0].run is not None:
+            touched = {alias_key(change.alias) for change in back if change.alias}
+            self.keystore.restore_file(back[0].run, touched, planned_version=version)
+        elif moving is not None and moving.migration is not None:
+            _, self.own_passwords = self.keystore.migrate(
+                moving.migration, operations, planned_version=version, affects=moving.affects
+            )
+        else:
+            self.keystore.execute(operations, planned_version=version)
 
     def _prepared(self) -> dict[int, _Prepared]:
         prepared = {}
         for place, change in enumerate(self.target.changes):
-            if change.step is Step.CREATE_STORE:
+            if change.step is Step.CREATE_STORE or change.step in _WHOLE_FILE:
                 continue
             self.progress("preparing", change)
             try:
@@ -123,7 +143,10 @@ class _Application:
             return Outcome(change, OutcomeStatus.FAILED, self.failed[place])
         if change.step is Step.CREATE_STORE and not written and self.failed:
             return Outcome(change, OutcomeStatus.NOT_TRIED, "there was nothing to put into it")
-        return Outcome(change, OutcomeStatus.APPLIED)
+        message = ""
+        if change.step is Step.MIGRATE and self.own_passwords:
+            message = f"keys that keep a password of their own: {', '.join(self.own_passwords)}"
+        return Outcome(change, OutcomeStatus.APPLIED, message)
 
     # ---------------------------------------------------------------------------------------- one change
 
@@ -138,6 +161,8 @@ class _Application:
                 return _single(change, PutKeyPair(wanted.alias, chain, private_key))
             case Step.GENERATE | Step.REISSUE | Step.STAGE | Step.REQUEST, WantedKeyPair() as wanted:
                 return self._issued(change, wanted)
+            case Step.RESTORE, _ if change.run is not None:
+                return _single(change, self.keystore.restoration(change.run, change.alias))
             case Step.ANSWER_STAGED, WantedKeyPair() as wanted:
                 return self._answered_beside(change, wanted)
             case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from reconciler.chains import chain_from, is_complete, is_self_issued, leaf_for
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from reconciler.chains import Verify
     from reconciler.model import Certificate, WantedKeyPair
 
+# An issuer looks at its own clock, and a little later than we looked at ours.
+SKEW = timedelta(minutes=1)
 ANY_USAGE = "anyExtendedKeyUsage"
 
 
@@ -60,7 +63,7 @@ def _leaf_problems(leaf: Certificate, wanted: WantedKeyPair, now: datetime) -> I
         return
     if now > leaf.not_after:
         yield f"it expired on {day(leaf.not_after)}"
-    if now < leaf.not_before:
+    if now + SKEW < leaf.not_before:
         yield f"it is not valid before {leaf.not_before:%Y-%m-%d %H:%M} UTC"
     due = renewal_due(leaf, wanted.renew_before)
     if due is not None and now >= due:

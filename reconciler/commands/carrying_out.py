@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.commands.progress import progress
-from reconciler.commands.targets import failure_of, password_of, plan_state
+from reconciler.commands.targets import failure_of, password_of, plan_state, previous_password_of
 from reconciler.errors import ReconcileError
 from reconciler.logs import log
-from reconciler.model import OutcomeStatus
+from reconciler.model import OutcomeStatus, RunFacts
 from reconciler.ownership import alias_key
 from reconciler.terminal import print_error
 
@@ -26,26 +26,29 @@ def carry_out(report: Report, now: datetime) -> Report:
         report: What was planned.
         now: The start of new certificates, and the moment of the second comparison.
     """
-    return replace(report, command="apply", targets=tuple(_carried_out(target, now) for target in report.targets))
+    done = tuple(_carried_out(target, now, report.digest) for target in report.targets)
+    return replace(report, command="apply", targets=done)
 
 
-def _carried_out(target: TargetReport, now: datetime) -> TargetReport:
+def _carried_out(target: TargetReport, now: datetime, digest: str) -> TargetReport:
     if target.plan is None or not target.plan.changes:
         return target
     try:
-        return replace(target, outcomes=_applied(target.plan, now))
+        return replace(target, outcomes=_applied(target.plan, now, digest))
     except ReconcileError as error:
         print_error(error)
         return replace(target, failure=failure_of(error))
 
 
-def _applied(plan: TargetPlan, now: datetime) -> tuple[Outcome, ...]:
+def _applied(plan: TargetPlan, now: datetime, digest: str) -> tuple[Outcome, ...]:
     from reconciler.applying import apply_target
     from reconciler.keystores.opening import open_keystore
 
     desired = plan.desired
     patterns = [one.pattern for one in desired.protected]
-    keystore = open_keystore(desired.keystore, password_of(desired.keystore), patterns)
+    target = desired.keystore
+    facts = RunFacts("apply", desired.name, digest, plan.changes)
+    keystore = open_keystore(target, password_of(target), patterns, previous_password_of(target), facts)
     with progress(len(plan.changes)) as show:
         outcomes = apply_target(plan, keystore, now, show)
     log("applied", keystore=desired.keystore.location, changes=len(plan.changes))

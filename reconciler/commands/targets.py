@@ -25,7 +25,7 @@ from reconciler.secret import Secret
 from reconciler.terminal import is_terminal, print_error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from reconciler.keystores.protocol import KeystoreReader
@@ -47,11 +47,20 @@ def password_of(target: KeystoreTarget) -> Secret | None:
     return None if target.password is None else read_secret(target.password)
 
 
+def previous_password_of(target: KeystoreTarget) -> Callable[[], Secret | None] | None:
+    """What reads the previous password, where one is declared: it may be gone once nothing needs it any more."""
+    from reconciler.desired.secrets import read_secret
+
+    reference = target.previous_password
+    return None if reference is None else lambda: read_secret(reference)
+
+
 def reader_of(desired: DesiredState) -> KeystoreReader:
     """The live keystore of a state file, for looking at."""
     from reconciler.keystores.opening import open_for_reading
 
-    return open_for_reading(desired.keystore, password_of(desired.keystore))
+    keystore = desired.keystore
+    return open_for_reading(keystore, password_of(keystore), previous_password_of(keystore))
 
 
 def plan_states(states: Sequence[DesiredState], now: datetime, command: str, *, renewals_only: bool = False) -> Report:

@@ -140,7 +140,10 @@ class Building:
         new_places = [self._first.document.source(("aliases", "renamed", one.old)) for one in renamed]
         self._problems += check_aliases([*declared, *declared_by(absent, renamed, new_places)], protected)
         self._problems += check_renames(renamed, absent)
-        return tuple({alias_key(one.alias): one for one in reversed(absent)}.values())[::-1], tuple(renamed)
+        once: dict[str, Absent] = {}
+        for one in absent:
+            once.setdefault(alias_key(one.alias), one)
+        return tuple(once.values()), tuple(renamed)
 
     # ------------------------------------------------------------------------------------ what is wanted
 

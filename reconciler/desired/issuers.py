@@ -172,7 +172,7 @@ def _as_authority(certificates: tuple[Certificate, ...]) -> tuple[Certificate, .
 def _in_words_of_issuers(error: ReconcileError) -> ReconcileError:
     """What a key pair file says about itself, without the keys that only key pairs have."""
     hint = error.hint
-    if hint and ("certificateFile" in hint or "trustedRoots" in hint):
+    if hint and any(key in hint for key in ("certificateFile", "trustedRoots", "keyPairs")):
         hint = "a CA is `certificate` and `key`, in PEM or DER, or one `file` with both"
     return MaterialError(error.message, where=error.where, hint=hint)
 

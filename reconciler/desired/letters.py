@@ -65,6 +65,8 @@ class Letters:
 
     def _correspondence(self, part: Part, alias: str, written: Section, issuer: IssuerSpec) -> Correspondence:
         request = _place(part, written, issuer, "request") or default_request(self._state, alias)
+        if ".git" in PurePath(os.path.relpath(request.path, self._state.base.root).lower()).parts:
+            raise MaterialError(f"{request.shown} lies inside `.git`", hint="name a file that can be committed")
         given = _place(part, written, issuer, "response")
         responses = [given] if given else default_responses(self._state, alias)
         answer, problem = _read_responses(responses)
@@ -134,8 +136,6 @@ def _read_request(place: Place) -> RequestFacts | None:
     """
     from reconciler.x509 import request_facts
 
-    if any(step.lower() == ".git" for step in PurePath(place.path).parts):
-        raise MaterialError(f"{place.shown} lies inside `.git`", hint="name a file that can be committed")
     content = read_if_there(place.path, place.shown, MAX_REQUEST)
     if content is None or not content.strip():
         return None

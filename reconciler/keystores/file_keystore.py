@@ -9,43 +9,65 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.errors import KeystoreUnreadableError, ReconcileError, RefusedError
-from reconciler.keystores.files import locked, read_keystore_file, reason_of, replace_file, write_private_file
-from reconciler.keystores.formats import new_container, open_container, parse_container
-from reconciler.model import Snapshot
+from reconciler.errors import KeystoreUnreadableError, PlanRefusedError, Problem, ReconcileError, RefusedError
+from reconciler.keystores import history
+from reconciler.keystores.files import locked, read_keystore_file, reason_of, replace_file
+from reconciler.keystores.formats import FORMATS, new_container, open_container, parse_container
+from reconciler.model import EntryKind, PutCertificate, PutKeyPair, Restore, Snapshot
+from reconciler.ownership import alias_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from reconciler.keystores.protocol import Container
-    from reconciler.model import KeystoreTarget, WantedKeyPair, Write
+    from reconciler.model import Entry, KeystoreTarget, Migration, RunFacts, WantedKeyPair, Write
     from reconciler.secret import Secret
 
-
-# What keytool asks for when it makes a keystore (`sun.security.tools.keytool.Main`).
-LEAST_PASSWORD = 6
+    PreviousPassword = Callable[[], Secret | None]
 
 
 class FileKeystore:
     """The reading half: what `plan`, `drift`, `list` and `show` hold. It has no method that writes."""
 
-    def __init__(self, target: KeystoreTarget, password: Secret | None) -> None:
+    def __init__(
+        self, target: KeystoreTarget, password: Secret | None, previous: PreviousPassword | None = None
+    ) -> None:
+        """Nothing is read yet.
+
+        Args:
+            target: The keystore that the desired state names.
+            password: The declared password; None for a keystore without one.
+            previous: Reads the previous password, when the declared one does not open the keystore.
+        """
         self.target = target
-        self._password = password
+        self._declared = password
+        self._previous = previous
+        self._password = password  # what the file opened with
+        self._opened_with_previous = False
         self._container: Container | None = None
         self._data: bytes | None = None
+        self._backups: dict[str, tuple[Container, Secret | None]] = {}
 
     def read(self) -> Snapshot:
         """See `KeystoreReader.read`. A missing file that may be created is an empty snapshot with `exists` False."""
         self._load()
         return self._snapshot(self._container, self._data)
 
-    def preview(self, writes: Sequence[Write]) -> Snapshot:
+    def preview(self, writes: Sequence[Write], *, migration: Migration | None = None) -> Snapshot:
         """See `KeystoreReader.preview`; the container of the last `read` is what the writes are tried on."""
         if self._container is None and self._data is None:
             self._load()
-        container = self._container or new_container(self.target.type)
-        return container.with_writes(writes, password=None, now=datetime.now(UTC)).snapshot()
+        container = self._container or self._new_container()
+        if migration is not None:
+            container = self._migrated(container, migration, None)
+        known = [self._public(write, container) for write in writes]
+        return container.with_writes(known, password=None, now=datetime.now(UTC)).snapshot()
+
+    def private_key(self, alias: str) -> Secret:
+        """See `KeystoreReader.private_key`."""
+        if self._container is None:
+            self._load()
+        return self._open(self._container, alias, self._password)
 
     def signing_request(self, alias: str, wanted: WantedKeyPair) -> bytes:
         """See `KeystoreReader.signing_request`."""
@@ -53,16 +75,27 @@ class FileKeystore:
 
         return signing_request(self.private_key(alias), wanted)
 
-    def private_key(self, alias: str) -> Secret:
-        """See `KeystoreReader.private_key`."""
-        if self._container is None:
-            self._load()
-        return self._open(self._container, alias)
+    def runs(self) -> tuple[history.Run, ...]:
+        """What was done to the keystore, newest first."""
+        return history.read_runs(self.target.path, self.target.location)
 
-    def _open(self, container: Container | None, alias: str) -> Secret:
-        if container is None or self._password is None:
-            raise ReconcileError("a private key needs a keystore with a password", where=self.target.location)
-        return container.private_key(alias, self._password)
+    def backup(self, run: str) -> Snapshot:
+        """The keystore as it was before a run.
+
+        Raises:
+            ReconcileError: there is no such backup, or neither password opens it.
+        """
+        return self._backup(run)[0].snapshot()
+
+    def backup_opens(self, run: history.Run) -> str | None:
+        """Which password opens the backup of a run: `password`, `previousPassword`, or None for neither."""
+        try:
+            data = history.read_backup(run, self.target.location)
+        except ReconcileError:
+            return None
+        return self._password_name(data)
+
+    # --------------------------------------------------------------------------------------------- opening
 
     def _load(self) -> None:
         target = self.target
@@ -74,28 +107,40 @@ class FileKeystore:
                     where=target.location,
                     hint="check the path, or let reconcile make it with `create: true`",
                 )
-            self._check_new_password()
             self._container = None
             return
-        self._container, self._password = open_container(self._data, self._password, origin=target.location)
+        self._container, self._password, self._opened_with_previous = self._opened(self._data, target.location)
         self._check_type(self._container)
         self._check_integrity(self._container.snapshot().integrity)
 
-    def _check_new_password(self) -> None:
-        """A keystore that is to be made gets the least password that keytool would take."""
-        if self._password is None or len(self._password.reveal()) < LEAST_PASSWORD:
-            raise ReconcileError(
-                f"the keystore is to be made, and its password has fewer than {LEAST_PASSWORD} characters",
-                where=str(self.target.source),
-                hint="declare a longer one under `keystore.password`",
-            )
+    def _opened(self, data: bytes, origin: str) -> tuple[Container, Secret | None, bool]:
+        """The container, the password that opened it, and whether that was the previous one.
+
+        Raises:
+            KeystoreUnreadableError: neither password opens it; says why the declared one does not.
+        """
+        try:
+            return *open_container(data, self._declared, origin=origin), False
+        except KeystoreUnreadableError as error:
+            if self._previous is None or self._declared is None:
+                raise
+            first = error
+        try:
+            previous = self._previous()
+            return parse_container(data, previous, origin=origin), previous, True
+        except KeystoreUnreadableError:
+            first.message = f"neither `password` nor `previousPassword` opens the keystore: {first.message}"
+            raise first from None
+        except ReconcileError as error:
+            first.message += f"; and `previousPassword` could not be tried: {error.message}"
+            raise first from None
 
     def _check_type(self, container: Container) -> None:
-        if container.type is not self.target.type:
+        if FORMATS[container.type].empty is None:
             raise ReconcileError(
-                f"the file holds a keystore of the type {container.type}, the desired state says {self.target.type}",
+                f"the file holds a keystore of the type {container.type}, which is only read as a source of imports",
                 where=str(self.target.source),
-                hint=f"write `type: {container.type}`",
+                hint=f"convert it to {self.target.type} with keytool -importkeystore",
             )
 
     def _check_integrity(self, verified: bool) -> None:  # noqa: FBT001  # one flag, named by the caller
@@ -110,15 +155,111 @@ class FileKeystore:
     def _snapshot(self, container: Container | None, data: bytes | None) -> Snapshot:
         if container is None or data is None:
             return Snapshot(type=self.target.type, exists=False)
-        return replace(container.snapshot(), version=sha256(data).hexdigest())
+        shown = replace(container.snapshot(), version=sha256(data).hexdigest())
+        if not self._opened_with_previous or container is not self._container:
+            return shown
+        return replace(shown, opened_with_previous=True, old_backups=tuple(self._old_backups()))
+
+    def _old_backups(self) -> Iterator[str]:
+        for run in self.runs():
+            if run.backup is not None and self.backup_opens(run) == PREVIOUS:
+                yield Path(run.backup).name
+
+    def _password_name(self, data: bytes) -> str | None:
+        try:
+            return PREVIOUS if self._opened(data, self.target.location)[2] else DECLARED
+        except ReconcileError:
+            return None
+
+    def _new_container(self) -> Container:
+        return new_container(self.target.type, self.target.encryption)
+
+    def _open(self, container: Container | None, alias: str, password: Secret | None) -> Secret:
+        if container is None or password is None:
+            raise ReconcileError("a private key needs a keystore with a password", where=self.target.location)
+        return container.private_key(alias, password)
+
+    # ------------------------------------------------------------------------------------------- migrating
+
+    def _migrated(self, container: Container, migration: Migration, new: Secret | None) -> Container:
+        """What the keystore becomes; a preview where there is no new password."""
+        from reconciler.keystores.moving import CannotCarryError, moved
+        from reconciler.keystores.protocol import Terms
+
+        if self._declared is None:
+            reason = "a keystore migrates only under a password, and none is declared"
+            raise self._cannot_migrate([("", reason)])
+        terms = Terms(migration.to_type, migration.to_encryption, self._password, new, migration.unchanged)
+        try:
+            return moved(container, terms, datetime.now(UTC))
+        except CannotCarryError as error:
+            raise self._cannot_migrate(error.reasons) from None
+
+    def _cannot_migrate(self, reasons: Sequence[tuple[str, str]]) -> PlanRefusedError:
+        target = self.target
+        problems = [
+            Problem("migrate", f"{alias or 'the keystore'}: cannot be carried: {why}", target.source, refusal=True)
+            for alias, why in reasons
+        ]
+        problems[-1].hint = "nothing was written; take out what cannot be carried, or leave `keystore:` as the file is"
+        return PlanRefusedError(problems, target.location)
+
+    # -------------------------------------------------------------------------------------------- backups
+
+    def _backup(self, run_id: str) -> tuple[Container, Secret | None]:
+        if run_id not in self._backups:
+            run = next((one for one in self.runs() if one.id == run_id), None)
+            if run is None:
+                raise ReconcileError(f"there is no run {run_id}", where=self.target.location, hint=_SEE_HISTORY)
+            data = history.read_backup(run, self.target.location)
+            container, password, _ = self._opened(data, f"the backup of {run_id}")
+            self._backups[run_id] = (container, password)
+        return self._backups[run_id]
+
+    def _public(self, write: Write, container: Container) -> Write:
+        """A write as far as it can be told without opening a key."""
+        if not isinstance(write, Restore):
+            return write
+        origin, _ = self._backup(write.run)
+        if container.can_restore(write.alias, origin):
+            return replace(write, origin=origin)
+        return self._put_again(write.entry, None)
+
+    def _put_again(self, entry: Entry, key: Secret | None) -> Write:
+        """An entry of a backup as a write that makes it anew."""
+        match entry.kind:
+            case EntryKind.TRUSTED_CERTIFICATE if entry.chain:
+                return PutCertificate(entry.stored_alias or entry.alias, entry.chain[0], entry.created)
+            case EntryKind.KEY_PAIR if entry.chain:
+                return PutKeyPair(entry.alias, entry.chain, key, entry.created)
+            case _:
+                raise ReconcileError(
+                    f"the {entry.kind} {entry.alias!r} cannot be put back: the keystore has another format since",
+                    where=self.target.location,
+                )
+
+
+DECLARED, PREVIOUS = "password", "previousPassword"
+_SEE_HISTORY = "see: reconcile history"
 
 
 class WritableFileKeystore(FileKeystore):
     """The writing half. Only `GuardedKeystore` holds one."""
 
-    def __init__(self, target: KeystoreTarget, password: Secret | None) -> None:
-        super().__init__(target, password)
+    def __init__(
+        self,
+        target: KeystoreTarget,
+        password: Secret | None,
+        previous: PreviousPassword | None = None,
+        facts: RunFacts | None = None,
+    ) -> None:
+        """See `FileKeystore`; `facts` go into the record of the run."""
+        super().__init__(target, password, previous)
+        self._facts = facts
+        self._moved: Container | None = None
         self._staged: tuple[bytes, Container] | None = None
+        self._new_password = password  # what the staged file opens with
+        self._is_migration = False
 
     @contextlib.contextmanager
     def begin(self) -> Iterator[Snapshot]:
@@ -130,32 +271,83 @@ class WritableFileKeystore(FileKeystore):
             try:
                 yield self.read()
             finally:
-                self._staged = None
+                self._staged = self._moved = None
+                self._is_migration = False
 
     def stage(self, writes: Sequence[Write]) -> Snapshot:
         """See `KeystoreWriter.stage`: the new bytes are parsed from nothing, as any other reader would."""
         now = datetime.now(UTC)
-        container = self._container or new_container(self.target.type)
-        built = container.with_writes(writes, password=self._password, now=now).to_bytes(self._password)
-        read_back = parse_container(built, self._password, origin=self.target.location)
+        container = self._moved or self._container or self._new_container()
+        password = self._new_password if self._moved is not None else self._password
+        known = [self._with_origin(write) for write in writes]
+        return self._stage(container.with_writes(known, password=password, now=now).to_bytes(password), password)
+
+    def stage_migration(self, migration: Migration) -> Snapshot:
+        """See `KeystoreWriter.stage_migration`."""
+        if self._container is None or self._declared is None:
+            raise ReconcileError("there is no keystore that could migrate", where=self.target.location)
+        container = self._migrated(self._container, migration, self._declared)
+        shown = self._stage(container.to_bytes(self._declared), self._declared)
+        self._moved = self._staged[1] if self._staged else None
+        self._is_migration = True
+        return shown
+
+    def stage_backup(self, run: str) -> Snapshot:
+        """See `KeystoreWriter.stage_backup`."""
+        container, password = self._backup(run)
+        self._check_type(container)
+        one = next(one for one in self.runs() if one.id == run)
+        self._is_migration = True
+        return self._stage(history.read_backup(one, self.target.location), password)
+
+    def _stage(self, built: bytes, password: Secret | None) -> Snapshot:
+        read_back = parse_container(built, password, origin=self.target.location)
         self._staged = (built, read_back)
+        self._new_password = password
         return self._snapshot(read_back, built)
 
     def staged_private_key(self, alias: str) -> Secret:
         """See `KeystoreWriter.staged_private_key`."""
-        return self._open(self._staged[1] if self._staged else None, alias)
+        return self._open(self._staged[1] if self._staged else None, alias, self._new_password)
+
+    def restoration(self, run: str, alias: str) -> Write:
+        """See `KeystoreWriter.restoration`."""
+        if self._container is None and self._data is None:
+            self._load()
+        origin, password = self._backup(run)
+        entry = next((one for one in origin.snapshot().entries if alias_key(one.alias) == alias_key(alias)), None)
+        if entry is None:
+            raise ReconcileError(f"the backup holds no entry {alias!r}", where=self.target.location)
+        live = self._container or self._new_container()
+        fits = live.can_restore(alias, origin)
+        if entry.kind is not EntryKind.KEY_PAIR:
+            return Restore(alias, entry, run, origin) if fits else self._put_again(entry, None)
+        if fits and (password == self._password or not _opens(origin, alias, password)):
+            # Under the same password, or under one of its own that no store's password opens.
+            return Restore(alias, entry, run, origin)
+        return self._put_again(entry, self._open(origin, alias, password))
+
+    def _with_origin(self, write: Write) -> Write:
+        return replace(write, origin=self._backup(write.run)[0]) if isinstance(write, Restore) else write
 
     def commit(self) -> None:
-        """See `KeystoreWriter.commit`. The old file is kept as a backup beside the store first."""
+        """See `KeystoreWriter.commit`. The old file is kept as a backup beside the store first, with a record."""
         if self._staged is None:
             raise ReconcileError("nothing was staged", where=self.target.location)
-        built, _ = self._staged
-        backup = self._back_up()
+        built, container = self._staged
+        target = self.target
+        live = Snapshot(target.type, exists=False) if self._container is None else self._container.snapshot()
+        writing = history.Writing(
+            target.path, self._data, built, live, container.snapshot(), self._is_migration, self._facts
+        )  # fmt: skip
+        written = history.keep(writing, target.location)
         try:
-            replace_file(self.target.path, built, expected=self._data, shown_as=self.target.location)
-        except BaseException:
-            self._forget(backup)
+            replace_file(target.path, built, expected=self._data, shown_as=target.location)
+        except ReconcileError:
+            # The old file is untouched. After any other end nobody knows, and the backup stays.
+            history.discard(written)
             raise
+        history.prune(target.path, target.keep_backups)
 
     def _make_directory(self) -> None:
         directory = Path(self.target.path).parent
@@ -166,28 +358,12 @@ class WritableFileKeystore(FileKeystore):
                 f"the directory of the keystore cannot be made: {reason_of(error)}", where=self.target.location
             ) from None
 
-    def _back_up(self) -> Path | None:
-        if self._data is None:
-            return None
-        path = Path(self.target.path).resolve()
-        directory = path.with_name(f"{path.name}.backups")
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        try:
-            directory.mkdir(mode=0o700, exist_ok=True)
-            backup = directory / f"{stamp}{path.suffix}"
-            write_private_file(backup, self._data)
-        except OSError as error:
-            raise ReconcileError(
-                f"the backup of the keystore cannot be written: {reason_of(error)}; nothing was changed",
-                where=self.target.location,
-                hint=f"make {directory.name} beside the keystore writable",
-            ) from None
-        return backup
 
-    def _forget(self, backup: Path | None) -> None:
-        """A backup says that something was applied: where the keystore is still the old one, there is none."""
-        if backup is None:
-            return
-        with contextlib.suppress(OSError, ReconcileError):
-            if read_keystore_file(self.target.path, shown_as=self.target.location) == self._data:
-                backup.unlink()
+def _opens(container: Container, alias: str, password: Secret | None) -> bool:
+    if password is None:
+        return False
+    try:
+        container.private_key(alias, password)
+    except KeystoreUnreadableError:
+        return False
+    return True

@@ -19,7 +19,7 @@ class Format(NamedTuple):
     """Where the two functions of a format are: ``package.module:name``."""
 
     parse: str  # (data, password, *, origin) -> Container
-    empty: str | None  # () -> Container; None for formats that are only read
+    empty: str | None  # (encryption) -> Container; None for formats that are only read
 
 
 FORMATS: dict[StoreType, Format] = {
@@ -66,8 +66,8 @@ def open_container(data: bytes, password: Secret | None, *, origin: str) -> tupl
     return parse_container(data, password, origin=origin), password
 
 
-def new_container(store_type: StoreType) -> Container:
-    """A container without entries.
+def new_container(store_type: StoreType, encryption: str | None = None) -> Container:
+    """A container without entries, as current Java makes it unless `encryption` says otherwise (`legacy`).
 
     Raises:
         ReconcileError: keystores of this type are not files, or are only read.
@@ -78,7 +78,7 @@ def new_container(store_type: StoreType) -> Container:
             f"a keystore file of the type {store_type} cannot be created",
             hint="use pkcs12, jks or jceks",
         )
-    container: Container = _resolve(row.empty)()
+    container: Container = _resolve(row.empty)(*([encryption] if encryption else []))
     return container
 
 

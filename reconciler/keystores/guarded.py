@@ -5,24 +5,45 @@ anything becomes visible it checks, for each write, that the entry belongs neith
 aliases and is still what the change was planned against; and, over the whole keystore as it was built and read back,
 that every raw piece which no write names has kept its bytes and its place, and that Java shows every other entry as
 before, apart from exactly the side effects that the plan announced. No flag, variable or key reaches in here.
+
+A keystore that migrates (another format, password or encryption) is the one case in which the bytes of entries that no
+write names may change, so the proof is by meaning: the same aliases, kinds and certificates in the same order (between
+JKS and PKCS#12, which Java writes keys first, in the same order of each kind); every private key that the old password
+opened is, opened with the new one, the very same key; every other key kept its bytes. Within formats of one kind all
+else is proven byte for byte. Entries of SAP and protected aliases are no exception and get none: their certificates
+may move, since a certificate is its bytes; their keys move with their bytes unchanged or the keystore does not move.
+
+A whole backup takes the keystore's place only to undo a migration: then it may differ in the entries that the undone
+run touched, of which none can be protected, and in nothing else.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, final
 
-from reconciler.errors import RefusedError
-from reconciler.model import EntryKind, PutCertificate, PutChain, PutKeyPair, Remove, Rename, Write
+from reconciler.errors import ReconcileError, RefusedError
+from reconciler.model import (
+    EntryKind,
+    PutCertificate,
+    PutChain,
+    PutKeyPair,
+    Remove,
+    Rename,
+    Restore,
+    StoreType,
+    Write,
+)
 from reconciler.ownership import alias_key, looks_protected_by, protected_by
 from reconciler.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from reconciler.keystores.protocol import KeystoreWriter
-    from reconciler.model import Affect, Certificate, Entry, Part, Snapshot
+    from reconciler.model import Affect, Certificate, Entry, Migration, Part, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +89,74 @@ class GuardedKeystore:
             writer.commit()
             return staged
 
+    def migrate(
+        self,
+        migration: Migration,
+        operations: Sequence[Operation],
+        *,
+        planned_version: str,
+        affects: Sequence[Affect] = (),
+    ) -> tuple[Snapshot, tuple[str, ...]]:
+        """Let the keystore become what is declared and carry out `operations`, in one atomic step.
+
+        Args:
+            migration: What it becomes; which of its entries are protected is found out here once more.
+            operations: In the order of the plan, planned against the keystore as it is.
+            planned_version: `Snapshot.version` of the keystore that the plan was made from.
+            affects: The longer chains that Java shows in the new format, as the plan announced them.
+
+        Returns:
+            The keystore as it then is, and the aliases whose keys keep a password of their own.
+
+        Raises:
+            RefusedError: as `execute`, or the keystore cannot migrate whole. Nothing was written.
+            ReconcileError: as `execute`.
+        """
+        writer = self.__writer
+        with writer.begin() as live:
+            self._check_version(live, planned_version)
+            for operation in operations:
+                self._check_ownership(operation.write, live)
+            self._check_preconditions(live, operations)
+            moved = writer.stage_migration(replace(migration, unchanged=self._protected_keys(live)))
+            own = self._prove_moved(live, moved, migration, affects)
+            staged = moved
+            if operations:
+                # The operations were planned against entries whose bytes are others by now; their content is proven.
+                rebased = [replace(one, before=_same(moved, one.before)) for one in operations]
+                staged = writer.stage([operation.write for operation in rebased])
+                self._prove_parts(moved, staged, rebased)
+                self._prove_other_entries(moved, staged, rebased)
+                self._prove_written(staged, rebased)
+            writer.commit()
+            return staged, own
+
+    def restore_file(self, run: str, touched: Collection[str], *, planned_version: str) -> Snapshot:
+        """Put the whole backup of `run` in the place of the keystore, to undo a migration.
+
+        Args:
+            run: The run that is undone.
+            touched: The identities of the entries that the run changed besides.
+            planned_version: `Snapshot.version` that the run left and the plan was made from.
+
+        Raises:
+            RefusedError: the keystore is not what the run left, or more would change than the run did.
+            ReconcileError: the backup cannot be used. Nothing was written.
+        """
+        writer = self.__writer
+        with writer.begin() as live:
+            self._check_version(live, planned_version)
+            for key in touched:
+                self._check_ownership(Remove(key), live)
+            staged = writer.stage_backup(run)
+            self._prove_same_content(live, staged, frozenset(touched))
+            writer.commit()
+            return staged
+
+    def restoration(self, run: str, alias: str) -> Write:
+        """The write that puts back what the backup of `run` holds under `alias`; see `KeystoreWriter.restoration`."""
+        return self.__writer.restoration(run, alias)
+
     def private_key(self, alias: str) -> Secret:
         """The live private key of `alias` (PKCS#8 DER), for a renewal that keeps the key.
 
@@ -99,7 +188,7 @@ class GuardedKeystore:
             write, key = operation.write, alias_key(operation.write.alias)
             if key not in written:
                 self._check_live(operation, live)
-            elif key not in taken and not isinstance(write, PutCertificate | PutKeyPair):
+            elif key not in taken and not isinstance(write, _MAKING):
                 raise self._refused(f"there is no entry {write.alias!r} any more when it is to be written")
             taken.discard(key) if isinstance(write, Remove | Rename) else taken.add(key)
             written.add(key)
@@ -115,7 +204,7 @@ class GuardedKeystore:
         found = _entries(live, write.alias)
         if [entry.digest for entry in found] != ([planned.digest] if planned else []):
             raise self._refused(f"the entry {write.alias!r} is not what it was when it was planned", hint="plan again")
-        if planned is None and not isinstance(write, PutCertificate | PutKeyPair):
+        if planned is None and not isinstance(write, _MAKING):
             raise self._refused(f"there is no entry {write.alias!r}")
         if planned is not None and not _keeps_kind(write, planned):
             raise self._refused(
@@ -192,10 +281,12 @@ class GuardedKeystore:
                 raise self._refused(f"what was read back for {key!r} is not what was to be written")
 
     def _is_as_expected(self, found: list[Entry], expected: _Expected) -> bool:
-        if len(found) != 1 or not found[0].reachable or found[0].kind is not expected.kind:
+        if len(found) != 1 or found[0].reachable is not expected.reachable or found[0].kind is not expected.kind:
             return False
         entry = found[0]
         shown = chain_sha256(entry)
+        if expected.digest is not None and entry.digest != expected.digest:
+            return False
         if expected.exact and shown != expected.chain:
             return False
         # Java may go on from the last certificate with what else the store holds; it must not turn off before.
@@ -204,6 +295,104 @@ class GuardedKeystore:
         if expected.private_key is not None:
             return self.__writer.staged_private_key(entry.alias) == expected.private_key
         return expected.key_digest == entry.key_digest
+
+    # ------------------------------------------------------------------------------ a keystore that migrates
+
+    def _protected_keys(self, live: Snapshot) -> frozenset[str]:
+        return frozenset(
+            alias_key(entry.alias)
+            for entry in live.entries
+            if entry.kind is not EntryKind.TRUSTED_CERTIFICATE
+            and protected_by(entry.alias, entry.owner, self._patterns)
+        )
+
+    def _prove_moved(
+        self, live: Snapshot, moved: Snapshot, migration: Migration, affects: Sequence[Affect]
+    ) -> tuple[str, ...]:
+        """See the module's docstring. The aliases whose keys keep a password of their own."""
+        alike = _has_same_pieces(live, moved)
+        if moved.type is not migration.to_type or not moved.integrity:
+            raise self._refused("what was built is not the keystore that was to be built")
+        if _line_up(live, by_kind=not alike) != _line_up(moved, by_kind=not alike):
+            raise self._refused("entries would appear, vanish, or change their kind or order")
+        if _hidden(live) != _hidden(moved):
+            raise self._refused("what Java does not show would appear, vanish or change")
+        announced = {(alias_key(one.alias), one.chain_after) for one in affects}
+        own = []
+        for before, after in _pairs(live, moved):
+            self._check_moved_chain(before, after, announced)
+            if before.kind is EntryKind.KEY_PAIR and not self._is_same_key(before, after, live):
+                own.append(before.alias)
+            elif alike and before.kind is not EntryKind.KEY_PAIR and before.digest != after.digest:
+                raise self._refused(f"the entry {before.alias!r} would change")
+        if alike:
+            self._prove_moved_parts(live, moved)
+        return tuple(own)
+
+    def _check_moved_chain(self, before: Entry, after: Entry, announced: set[tuple[str, tuple[str, ...]]]) -> None:
+        old, new = chain_sha256(before), chain_sha256(after)
+        extended = new[: len(old)] == old and (alias_key(before.alias), new) in announced
+        if before.owner != after.owner or (before.reachable and not after.reachable):
+            raise self._refused(f"the entry {before.alias!r} would change")
+        if before.created and after.created and abs(before.created - after.created) >= _MOMENT:
+            raise self._refused(f"the creation date of {before.alias!r} would change")
+        if old != new and not extended:
+            raise self._refused(f"Java would show another chain for {before.alias!r}, and the plan does not say so")
+
+    def _is_same_key(self, before: Entry, after: Entry, live: Snapshot) -> bool:
+        """Whether the key opened and opens, as the very same; False where it kept its bytes and was never opened.
+
+        Raises:
+            RefusedError: neither is so.
+        """
+        fixed = alias_key(before.alias) in self._protected_keys(live)
+        carried = before.key_digest is not None and before.key_digest == after.key_digest
+        if fixed and not carried:
+            raise self._refused(f"the key of the protected entry {before.alias!r} would change", hint=_NOT_OURS)
+        if fixed:
+            return True
+        try:
+            key = self.__writer.private_key(before.alias)
+        except ReconcileError:
+            key = None
+        ambiguous = len(_entries(live, before.alias)) > 1
+        if key is not None and not ambiguous and self.__writer.staged_private_key(after.alias) == key:
+            return True
+        if carried and (key is None or ambiguous):
+            return False
+        raise self._refused(f"the private key of {before.alias!r} would be lost or become another one")
+
+    def _prove_moved_parts(self, live: Snapshot, moved: Snapshot) -> None:
+        """Every raw piece is there in its place; only the pieces that hold the keys of key pairs have other bytes."""
+        pairs = {alias_key(entry.alias) for entry in live.entries if entry.kind is EntryKind.KEY_PAIR}
+        fixed = self._protected_keys(live)
+        same = len(live.parts) == len(moved.parts)
+        left = Counter(alias_key(entry.alias) for entry in live.entries if alias_key(entry.alias) in pairs - fixed)
+        for before, after in zip(live.parts, moved.parts, strict=False):
+            same = same and replace(before, digest="") == replace(after, digest="")
+            if before.digest != after.digest:
+                key = before.alias_key or ""
+                same = same and before.certificate_sha256 is None and left[key] > 0
+                left[key] -= 1  # one piece for each entry: what it hides keeps its bytes
+        if not same:
+            raise self._refused("pieces of the keystore would be lost, altered or change their order")
+
+    def _prove_same_content(self, live: Snapshot, staged: Snapshot, touched: frozenset[str]) -> None:
+        """Apart from `touched`, the same entries with the same certificates; protected ones with the same keys."""
+        before, after = _untouched(live, touched), _untouched(staged, touched)
+        if [(one.kind, alias_key(one.alias)) for one in before] != [(one.kind, alias_key(one.alias)) for one in after]:
+            raise self._refused("the backup holds other entries than the run that is undone left untouched")
+        fixed, alike = self._protected_keys(live), _has_same_pieces(live, staged)
+        for old, new in zip(before, after, strict=True):
+            is_pair = old.kind is EntryKind.KEY_PAIR
+            shown, common = chain_sha256(old), len(new.chain)
+            # The migration may have let Java go on from the end of a chain; going back, it ends there again.
+            extended = is_pair and alias_key(old.alias) not in fixed and 0 < common < len(shown)
+            same = chain_sha256(new) == (shown[:common] if extended else shown)
+            if not same or (alike and not is_pair and old.digest != new.digest):
+                raise self._refused(f"the backup holds something else for {old.alias!r}, which the run did not touch")
+            if is_pair:
+                self._is_same_key(old, new, live)
 
     def _refused(self, message: str, hint: str | None = None) -> RefusedError:
         return RefusedError(f"{message}; nothing was written", where=self._location, hint=hint)
@@ -218,6 +407,8 @@ class _Expected:
     exact: bool = False
     private_key: Secret | None = None
     key_digest: str | None = None
+    digest: str | None = None  # of every byte of the entry, where it comes out of a backup
+    reachable: bool = True
 
 
 def _expectations(operations: Sequence[Operation]) -> dict[str, _Expected | None]:
@@ -242,6 +433,9 @@ def _expectations(operations: Sequence[Operation]) -> dict[str, _Expected | None
             case Rename():
                 expected[key] = None
                 expected[alias_key(write.new_alias)] = there
+            case Restore(entry=entry):
+                was = _as_it_was(entry)
+                expected[key] = was and replace(was, digest=entry.digest, reachable=entry.reachable)
     return expected
 
 
@@ -250,6 +444,11 @@ def _as_it_was(before: Entry | None) -> _Expected | None:
         return None
     return _Expected(before.kind, chain_sha256(before), key_digest=before.key_digest)
 
+
+# PKCS#12 tells keys apart by their creation date, so two that were made in one millisecond are moved apart by one.
+_MOMENT = timedelta(seconds=1)
+# Writes that may put an entry where there is none.
+_MAKING = PutCertificate | PutKeyPair | Restore
 
 _NOT_OURS = "entries of SAP and protected aliases are never written; take the alias out of the desired state"
 
@@ -270,6 +469,38 @@ def _touched(operations: Sequence[Operation]) -> set[str]:
 def _entries(snapshot: Snapshot, alias: str) -> list[Entry]:
     key = alias_key(alias)
     return [entry for entry in snapshot.entries if alias_key(entry.alias) == key]
+
+
+def _same(snapshot: Snapshot, planned: Entry | None) -> Entry | None:
+    """The entry that a planned one became."""
+    found = _entries(snapshot, planned.alias) if planned is not None else []
+    return found[0] if len(found) == 1 else planned
+
+
+def _untouched(snapshot: Snapshot, touched: Collection[str]) -> list[Entry]:
+    rest = [entry for entry in snapshot.entries if alias_key(entry.alias) not in touched]
+    return sorted(rest, key=lambda entry: (entry.kind, alias_key(entry.alias), entry.alias))
+
+
+def _has_same_pieces(one: Snapshot, other: Snapshot) -> bool:
+    return (one.type is StoreType.PKCS12) == (other.type is StoreType.PKCS12)
+
+
+def _line_up(snapshot: Snapshot, *, by_kind: bool) -> list[tuple[EntryKind, str]]:
+    """The entries in their order, or in the order of each kind."""
+    line = [(entry.kind, alias_key(entry.alias)) for entry in snapshot.entries]
+    return sorted(line, key=lambda one: one[0]) if by_kind else line
+
+
+def _hidden(snapshot: Snapshot) -> list[tuple[str, str, tuple[str, ...]]]:
+    return [(one.name, one.what, tuple(c.sha256 for c in one.certificates)) for one in snapshot.hidden]
+
+
+def _pairs(live: Snapshot, moved: Snapshot) -> Iterator[tuple[Entry, Entry]]:
+    """Each entry with what it became, once the two lines are known to be the same."""
+    return zip(
+        sorted(live.entries, key=lambda entry: entry.kind), sorted(moved.entries, key=lambda e: e.kind), strict=True
+    )
 
 
 def _others(snapshot: Snapshot, touched: set[str]) -> dict[tuple[str, int], Entry]:
@@ -299,6 +530,8 @@ def _chain_of(write: Write) -> tuple[Certificate, ...]:
     match write:
         case PutKeyPair() | PutChain():
             return write.chain
+        case Restore():
+            return write.entry.chain
         case _:
             return ()
 
@@ -309,5 +542,7 @@ def _keeps_kind(write: Write, planned: Entry) -> bool:
             return planned.kind is EntryKind.TRUSTED_CERTIFICATE
         case PutKeyPair() | PutChain():
             return planned.kind is EntryKind.KEY_PAIR
+        case Restore():
+            return planned.kind is write.entry.kind
         case _:
             return True

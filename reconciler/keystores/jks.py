@@ -6,6 +6,7 @@ bytes of every entry. New files have version 2.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha1, sha256
@@ -17,6 +18,7 @@ from reconciler.keystores.java_data import MAX_ENTRIES, JavaData, write_int
 from reconciler.keystores.jks_entry import (
     EPOCH,
     PRIVATE_KEY,
+    SECRET_KEY,
     TRUSTED_CERTIFICATE,
     X509,
     Layout,
@@ -25,6 +27,7 @@ from reconciler.keystores.jks_entry import (
     new_entry,
     read_entry,
 )
+from reconciler.keystores.sun_keys import is_jks_protection
 from reconciler.model import (
     HiddenEntry,
     Part,
@@ -33,6 +36,7 @@ from reconciler.model import (
     PutKeyPair,
     Remove,
     Rename,
+    Restore,
     Snapshot,
     StoreType,
 )
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from reconciler.keystores.protocol import Container, Terms
     from reconciler.model import Certificate, Write
     from reconciler.secret import Secret
 
@@ -143,6 +148,62 @@ class JksContainer:
         body = b"".join(pieces)
         return b"".join((body, _digest(body, password, self.origin), self.trailing))
 
+    def migrated(self, terms: Terms) -> JksContainer:
+        """See `Container.migrated`: JKS and JCEKS hold the same entries, secret keys and some protections apart."""
+        from reconciler.keystores.moving import check_carried
+
+        moved = [self._moved(entry, terms) for entry in self.entries]
+        check_carried([(entry.alias, one) for entry, one in zip(self.entries, moved, strict=True) if type(one) is str])
+        entries = tuple(one for one in moved if isinstance(one, RawEntry))
+        return replace(self, layout=replace(self.layout, type=terms.type), entries=entries)
+
+    def _moved(self, entry: RawEntry, terms: Terms) -> RawEntry | str:
+        """An entry on other terms, or why it cannot be."""
+        to_jks = terms.type is StoreType.JKS
+        if entry.tag == SECRET_KEY and to_jks:
+            return "a JKS keystore holds no secret keys"
+        if entry.tag != PRIVATE_KEY:
+            return entry
+        # Java takes a private key without certificates for a secret key, and so does everything here.
+        is_pair = bool(entry.certificates)
+        fixed = entry.key in terms.unchanged
+        if is_pair and not fixed:
+            if terms.new is None:
+                return entry
+            key = self._opened(entry, terms.old)
+            if key is not None:
+                return entry.reprotected(_protected(terms.type, key, terms.new))
+        if to_jks and not is_jks_protection(entry.protected):
+            why = "it is protected" if fixed else "its key is not one that the keystore's password opens"
+            return f"{why}, and a JKS keystore cannot hold it as it is"
+        return entry
+
+    def _opened(self, entry: RawEntry, password: Secret | None) -> Secret | None:
+        """The private key, where the alias means this entry and the password is its own."""
+        reached = _reached([one for one in _visible(self.entries) if one.key == entry.key])
+        if password is None or reached is not entry:
+            return None
+        with suppress(KeystoreUnreadableError):
+            return self.private_key(entry.alias, password)
+        return None
+
+    def peculiarities(self) -> tuple[tuple[str, str], ...]:
+        """See `Container.peculiarities`."""
+        return tuple((entry.alias, what) for entry in self.entries if (what := entry.peculiarity()) is not None)
+
+    def raw_entry(self, alias: str) -> RawEntry | None:
+        """The entry that an alias means, for `Restore`."""
+        return _reached([entry for entry in _visible(self.entries) if entry.key == alias_key(alias)])
+
+    def can_restore(self, alias: str, origin: Container) -> bool:
+        """See `Container.can_restore`."""
+        entry = origin.raw_entry(alias) if isinstance(origin, JksContainer) else None
+        if entry is None or not isinstance(origin, JksContainer) or origin.layout.version != self.layout.version:
+            return False
+        if self.type is StoreType.JCEKS or entry.tag == TRUSTED_CERTIFICATE:
+            return True
+        return entry.tag == PRIVATE_KEY and is_jks_protection(entry.protected)
+
     def private_key(self, alias: str, password: Secret) -> Secret:
         """See `Container.private_key`."""
         from reconciler.keystores.sun_keys import recover
@@ -186,13 +247,15 @@ def empty(store_type: StoreType) -> JksContainer:
     return JksContainer(Layout(store_type, VERSIONS[-1]))
 
 
-def empty_jks() -> JksContainer:
-    """A new JKS keystore."""
+def empty_jks(encryption: str | None = None) -> JksContainer:
+    """A new JKS keystore; the format has one encryption."""
+    del encryption
     return empty(StoreType.JKS)
 
 
-def empty_jceks() -> JksContainer:
-    """A new JCEKS keystore."""
+def empty_jceks(encryption: str | None = None) -> JksContainer:
+    """A new JCEKS keystore; the format has one encryption."""
+    del encryption
     return empty(StoreType.JCEKS)
 
 
@@ -246,6 +309,12 @@ def _reached(spellings: Sequence[RawEntry]) -> RawEntry | None:
     return found[0] if len(found) == 1 else None
 
 
+def _protected(store_type: StoreType, key: Secret, password: Secret) -> bytes:
+    from reconciler.keystores.sun_keys import protect_jceks, protect_jks
+
+    return (protect_jks if store_type is StoreType.JKS else protect_jceks)(key, password)
+
+
 class _Editor:
     """Applies writes to a list of entries, finding them by the identity of their alias."""
 
@@ -270,12 +339,12 @@ class _Editor:
             ReconcileError: it cannot be.
         """
         match write:
-            case PutCertificate(alias, certificate):
+            case PutCertificate(alias, certificate, created):
                 self._refuse_other_kind(alias, TRUSTED_CERTIFICATE)
-                self._put(alias, self._now, (certificate,), None)
-            case PutKeyPair(alias, chain, private_key):
+                self._put(alias, self._moment(created), (certificate,), None)
+            case PutKeyPair(alias, chain, private_key, created):
                 self._refuse_other_kind(alias, PRIVATE_KEY)
-                self._put(alias, self._now, chain, self._protected(alias, private_key))
+                self._put(alias, self._moment(created), chain, self._protected(alias, private_key))
             case PutChain(alias, chain):
                 old = self._existing(alias)
                 self._refuse_other_kind(alias, PRIVATE_KEY)
@@ -285,6 +354,20 @@ class _Editor:
                 self._take_out(alias_key(alias))
             case Rename(alias, new_alias):
                 self._rename(alias, new_alias)
+            case Restore(alias, origin=JksContainer() as origin):
+                self._restore(alias, origin)
+            case Restore(alias):
+                raise ReconcileError("the backup is of another format", where=self._where(alias))
+
+    def _moment(self, created: datetime | None) -> int:
+        return self._now if created is None else (created - EPOCH) // timedelta(milliseconds=1)
+
+    def _restore(self, alias: str, origin: JksContainer) -> None:
+        entry = origin.raw_entry(alias)
+        if entry is None:
+            raise ReconcileError("the backup does not hold the entry", where=self._where(alias))
+        self._refuse_other_kind(alias, entry.tag)
+        self._place(entry, self._take_out(entry.key))
 
     def _put(self, alias: str, created: int, chain: Sequence[Certificate], protected: bytes | None) -> None:
         if not chain:
@@ -338,13 +421,11 @@ class _Editor:
             )
 
     def _protected(self, alias: str, key: Secret | None) -> bytes:
-        from reconciler.keystores.sun_keys import protect_jceks, protect_jks
-
         if self._password is None:  # a preview: nothing is encrypted
             return b""
         if key is None:
             raise ReconcileError("a key pair is not written without its private key", where=self._where(alias))
-        return (protect_jks if self._layout.type is StoreType.JKS else protect_jceks)(key, self._password)
+        return _protected(self._layout.type, key, self._password)
 
     def _where(self, alias: str) -> str:
         return f"{self._origin}, alias {alias}" if self._origin else f"alias {alias}"

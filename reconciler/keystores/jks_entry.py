@@ -14,6 +14,8 @@ from reconciler.errors import ReconcileError
 from reconciler.keystores.java_data import MAX_TEXT_BYTES, write_array, write_int, write_long, write_text
 from reconciler.keystores.java_serialization import skip_sealed_object
 from reconciler.model import Entry, EntryKind, StoreType
+from reconciler.modified_utf8 import ModifiedUtf8Error
+from reconciler.modified_utf8 import decode as modified_utf8_text
 from reconciler.modified_utf8 import encode as modified_utf8
 from reconciler.ownership import alias_key
 from reconciler.x509 import certificate
@@ -27,7 +29,7 @@ X509 = "X.509"
 X509_TYPES = frozenset({"X.509", "X509", "x.509", "x509"})  # names under which Java finds its certificate factory
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TAG_BYTES, _TEXT_LENGTH_BYTES = 4, 2
+_TAG_BYTES, _TEXT_LENGTH_BYTES, _CREATED_BYTES, _LENGTH_BYTES = 4, 2, 8, 4
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,25 @@ class RawEntry:
         after_alias = _TAG_BYTES + _TEXT_LENGTH_BYTES + int.from_bytes(self.raw[4:6], "big")
         raw = self.raw[:_TAG_BYTES] + write_text(alias) + self.raw[after_alias:]
         return RawEntry(self.tag, alias, self.created, self.protected, self.certificates, raw)
+
+    def reprotected(self, protected: bytes) -> RawEntry:
+        """The same key pair around another EncryptedPrivateKeyInfo, all other bytes as they are."""
+        start = _TAG_BYTES + _TEXT_LENGTH_BYTES + int.from_bytes(self.raw[4:6], "big") + _CREATED_BYTES
+        raw = self.raw[:start] + write_array(protected) + self.raw[start + _LENGTH_BYTES + len(self.protected) :]
+        return RawEntry(self.tag, self.alias, self.created, protected, self.certificates, raw)
+
+    def peculiarity(self) -> str | None:
+        """What no other format could hold of it, or None."""
+        try:
+            alias = modified_utf8_text(self.raw[6 : 6 + int.from_bytes(self.raw[4:6], "big")])
+        except ModifiedUtf8Error:
+            alias = ""
+        if alias != self.alias:
+            return "its alias is not text"
+        chain, _ = self._chain()
+        if [content for _, content in self.certificates] != [one.der for one in chain]:
+            return "a certificate that is not X.509, or bytes behind one"
+        return None
 
 
 def read_entry(data: JavaData, layout: Layout) -> RawEntry:

@@ -9,14 +9,16 @@ Limits: 64 MB, 100,000 bags, 5,000,000 iterations for one derivation and four ti
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.der import DerError
 from reconciler.errors import KeystoreUnreadableError, ReconcileError, RefusedError
-from reconciler.keystores.pkcs12_bags import BagKind
+from reconciler.keystores.pkcs12_bags import BagKind, other_attributes
 from reconciler.keystores.pkcs12_crypto import Passphrase, open_key
 from reconciler.keystores.pkcs12_pfx import Pfx, encode_pfx, new_pfx, read_pfx
+from reconciler.keystores.pkcs12_profiles import MODERN, PROFILES, profile_of
 from reconciler.keystores.pkcs12_view import JavaView
 from reconciler.model import EntryKind, PutKeyPair, Snapshot, StoreType
 from reconciler.ownership import alias_key
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.keystores.pkcs12_bags import Bag
+    from reconciler.keystores.pkcs12_writes import Carried
+    from reconciler.keystores.protocol import Container, Terms
     from reconciler.model import Certificate, Write
 
 
@@ -97,6 +101,7 @@ class Pkcs12Container:
                 parts=view.parts(),
                 warnings=tuple(self._warnings()),
                 integrity=self._pfx.mac is not None and self._pfx.verified,
+                encryption=profile_of(self._pfx),
             )
         except KeystoreUnreadableError as error:
             error.where = error.where or self._origin
@@ -181,7 +186,8 @@ class Pkcs12Container:
         plain = password is None and self._pfx.mac is None
         try:
             self._check_whole()
-            draft = Draft(self._pfx.safes, passphrase, now, plain=plain)
+            profile = PROFILES.get(profile_of(self._pfx) or "", PROFILES[MODERN])
+            draft = Draft(self._pfx.safes, passphrase, now, profile, plain=plain)
             for write in writes:
                 draft.apply(write)
             safes = draft.finished()
@@ -197,6 +203,57 @@ class Pkcs12Container:
             password_is_ascii=self._password_is_ascii and (passphrase is None or passphrase.is_ascii),
             preview=self._preview or (password is None and any(isinstance(write, PutKeyPair) for write in writes)),
         )
+
+    def migrated(self, terms: Terms) -> Pkcs12Container:
+        """See `Container.migrated`: every bag keeps its place, and those of keys that open get a new protection."""
+        if terms.new is None:
+            return self
+        from reconciler.keystores.pkcs12_migration import migrated_pfx
+
+        try:
+            pfx = migrated_pfx(self._pfx, terms, self._opening_keys(terms))
+        except DerError as error:
+            raise RefusedError(f"the keystore cannot be written whole: {error}", where=self._origin) from None
+        is_ascii = Passphrase(terms.new, where=self._origin).is_ascii
+        return Pkcs12Container(pfx, origin=self._origin, opened_with=terms.old, password_is_ascii=is_ascii)
+
+    def _opening_keys(self, terms: Terms) -> dict[int, Secret]:
+        """The keys that Java shows and that the store's password opens, by position; the others stay as they are."""
+        opened = {}
+        for claim in self._view.shown.values():
+            if terms.old is not None and claim.kind is EntryKind.KEY_PAIR and claim.key not in terms.unchanged:
+                with suppress(KeystoreUnreadableError):
+                    opened[claim.position] = self._opened(claim.position, terms.old, claim.alias)
+        return opened
+
+    def peculiarities(self) -> tuple[tuple[str, str], ...]:
+        """See `Container.peculiarities`."""
+        found = []
+        if self._pfx.extra or self._pfx.tail or self._pfx.obstacle:
+            found.append(("", "bytes around its contents, which only this file has"))
+        for claim in self._view.shown.values():
+            positions = [position for position in (claim.position, self._view.leaf(claim)) if position is not None]
+            if any(other_attributes(self._view.bags[position]) for position in positions):
+                found.append((claim.key, "it has attributes that only PKCS#12 can hold"))
+        return tuple(found)
+
+    def carried(self, alias: str) -> Carried | None:
+        """An entry as bags, for `Restore`; None where its bags mean something else in another file."""
+        from reconciler.keystores.pkcs12_writes import Carried
+
+        view = self._view
+        claim = view.shown.get(alias_key(alias))
+        if claim is None:
+            return None
+        own, at = view.bags[claim.position], view.leaf(claim)
+        if claim.unnamed or (claim.kind is EntryKind.KEY_PAIR and (own.key_id is None or at is None)):
+            return None
+        chain = tuple(view.certificate(position) for position in view.chain(claim))
+        return Carried(claim.alias, claim.kind, own, None if at is None else view.bags[at], chain)
+
+    def can_restore(self, alias: str, origin: Container) -> bool:
+        """See `Container.can_restore`."""
+        return isinstance(origin, Pkcs12Container) and origin.carried(alias) is not None
 
     def _check_whole(self) -> None:
         if self._pfx.obstacle is not None:
@@ -238,6 +295,7 @@ def parse(data: bytes, password: Secret | None, *, origin: str) -> Pkcs12Contain
     return Pkcs12Container(pfx, origin=origin, data=data, opened_with=password, password_is_ascii=is_ascii)
 
 
-def empty() -> Pkcs12Container:
-    """A new keystore as current Java writes it by default: AES-256, HmacPBESHA256, 10,000 iterations."""
-    return Pkcs12Container(new_pfx(), origin="the new keystore")
+def empty(encryption: str = MODERN) -> Pkcs12Container:
+    """A new keystore as current Java writes it (AES-256, HmacPBESHA256, 10,000 iterations), or as old Java did."""
+    profile = PROFILES[encryption]
+    return Pkcs12Container(new_pfx(profile.certificates(), profile.mac()), origin="the new keystore")

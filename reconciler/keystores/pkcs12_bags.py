@@ -217,6 +217,28 @@ def _renamed(attributes: der.Element | None, name: bytes) -> list[bytes]:
     return renamed if name in renamed else [*renamed, name]
 
 
+def with_protected_key(bag: Bag, protected: bytes) -> Bag:
+    """The bag of a key around another EncryptedPrivateKeyInfo, its attributes as they are."""
+    oid, _, *rest = der.read(bag.raw).children()
+    raw = der.sequence(oid.raw, der.explicit(0, protected), *[element.raw for element in rest])
+    return bag._replace(raw=raw, value=protected)
+
+
+def other_attributes(bag: Bag) -> bool:
+    """Whether the bag says more than a name, a localKeyID, and that it is trusted for everything."""
+    _, _, *rest = der.read(bag.raw).children()
+    if not rest or rest[0].tag != der.SET:
+        return bool(rest)
+    return any(not _is_ordinary(attribute) for attribute in rest[0].iterate())
+
+
+def _is_ordinary(attribute: der.Element) -> bool:
+    if attribute.raw == _TRUSTED_FOR_ALL:
+        return True
+    identifier = attribute.inner("an attribute").content
+    return identifier in (_FRIENDLY_NAME[2:], _LOCAL_KEY_ID[2:])
+
+
 def _core_attributes(name: str | None, key_id: bytes | None) -> list[bytes]:
     # The order is Java's, not that of DER (PKCS12KeyStore.getBagAttributes).
     attributes = []

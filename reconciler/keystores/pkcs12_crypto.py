@@ -342,6 +342,11 @@ def java_encryption() -> Encryption:
     return Pbes2(derivation, _AES_256, os.urandom(_AES[_AES_256].block))
 
 
+def is_java_encryption(encryption: Pbes2) -> bool:
+    """Whether it is by the algorithms of `java_encryption`."""
+    return (encryption.cipher, encryption.derivation.prf) == (_AES_256, HMAC_SHA256)
+
+
 def read_encryption(algorithm: der.Element, what: str) -> Encryption:
     """The scheme that an AlgorithmIdentifier names.
 
@@ -406,10 +411,21 @@ def parts(parameters: der.Element, least: int) -> list[der.Element]:
 # --------------------------------------------------------------------------------------------- private keys
 
 
-def protect_key(pkcs8: bytes, password: Passphrase) -> bytes:
-    """An EncryptedPrivateKeyInfo as Java writes it."""
-    encryption = java_encryption()
+def protect_key(pkcs8: bytes, password: Passphrase, encryption: Encryption | None = None) -> bytes:
+    """An EncryptedPrivateKeyInfo, as current Java writes it unless told otherwise."""
+    encryption = encryption or java_encryption()
     return der.sequence(encryption.encode(), der.octet_string(encryption.encrypt(pkcs8, password)))
+
+
+def same_encryption(protected: bytes) -> Encryption:
+    """How an EncryptedPrivateKeyInfo is encrypted, with a new salt and initialization vector.
+
+    Raises:
+        DerError: it is not one.
+        KeystoreUnreadableError: the scheme is not supported.
+    """
+    algorithm, *_ = parts(der.read(protected), 2)
+    return read_encryption(algorithm, "the key").renewed()
 
 
 def open_key(protected: bytes, password: Secret, *, alias: str, where: str) -> Secret:

@@ -33,6 +33,8 @@ MIN_PBMAC1_KEY = 20
 _MAX_PBMAC1_KEY = 1024
 
 _PBMAC1 = "1.2.840.113549.1.5.14"
+_SHA1 = "1.3.14.3.2.26"
+_LEGACY_ITERATIONS = 100_000
 _SHA256 = "2.16.840.1.101.3.4.2.1"
 _DIGESTS = {
     "1.2.840.113549.2.5": "md5",
@@ -128,6 +130,12 @@ def java_mac() -> Mac:
     """What Java protects a new store with (HmacPBESHA256)."""
     algorithm = der.sequence(der.object_identifier(_SHA256), der.null())
     return Pkcs12Mac(_SHA256, algorithm, b"", ITERATIONS)
+
+
+def legacy_mac() -> Mac:
+    """What Java protected new stores with before (HmacPBESHA1)."""
+    algorithm = der.sequence(der.object_identifier(_SHA1), der.null())
+    return Pkcs12Mac(_SHA1, algorithm, b"", _LEGACY_ITERATIONS)
 
 
 def read_mac(element: der.Element) -> Mac:

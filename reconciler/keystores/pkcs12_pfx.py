@@ -11,8 +11,8 @@ from reconciler import der
 from reconciler.der import DerError
 from reconciler.errors import KeystoreUnreadableError, RefusedError
 from reconciler.keystores.pkcs12_bags import MAX_BAGS, Bag, read_bags
-from reconciler.keystores.pkcs12_crypto import MAX_ITERATIONS, Encryption, Passphrase, java_encryption, read_encryption
-from reconciler.keystores.pkcs12_mac import Mac, java_mac, read_mac
+from reconciler.keystores.pkcs12_crypto import MAX_ITERATIONS, Encryption, Passphrase, read_encryption
+from reconciler.keystores.pkcs12_mac import Mac, read_mac
 
 if TYPE_CHECKING:
     from reconciler.secret import Secret
@@ -73,9 +73,9 @@ class Pfx(NamedTuple):
     obstacle: str | None = None
 
 
-def new_pfx() -> Pfx:
+def new_pfx(certificates: Encryption, mac: Mac) -> Pfx:
     """A file as Java would begin it: keys in plain data, certificates encrypted, an integrity check."""
-    return Pfx((Safe(), Safe(envelope=Envelope(java_encryption()))), java_mac(), verified=True)
+    return Pfx((Safe(), Safe(envelope=Envelope(certificates))), mac, verified=True)
 
 
 # ------------------------------------------------------------------------------------------------- reading

@@ -8,14 +8,14 @@ too, and what Java would show afterwards is checked before anything is written.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from reconciler.errors import ReconcileError, RefusedError
 from reconciler.keystores.pkcs12_bags import Bag, BagKind, certificate_bag, key_bag, with_name
-from reconciler.keystores.pkcs12_crypto import java_encryption, protect_key
+from reconciler.keystores.pkcs12_crypto import protect_key
 from reconciler.keystores.pkcs12_pfx import Envelope, Safe
 from reconciler.keystores.pkcs12_view import JavaView
-from reconciler.model import EntryKind, PutCertificate, PutChain, PutKeyPair, Remove, Rename
+from reconciler.model import EntryKind, PutCertificate, PutChain, PutKeyPair, Remove, Rename, Restore
 from reconciler.ownership import alias_key
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.keystores.pkcs12_crypto import Passphrase
+    from reconciler.keystores.pkcs12_profiles import Profile
     from reconciler.keystores.pkcs12_view import Claim
     from reconciler.model import Certificate, Write
 
@@ -32,6 +33,32 @@ _HINT = (
     "entries without a name or localKeyID, or several with the same, are in the way; copy the keystore with "
     "keytool -importkeystore, which gives each its own, and use the copy"
 )
+
+
+class Carried(NamedTuple):
+    """An entry as its bags, for another file.
+
+    Attributes:
+        alias: As the file spells it.
+        kind: What Java shows.
+        own: Its bag.
+        leaf: The bag of its own certificate, for key pairs.
+        chain: What Java shows.
+    """
+
+    alias: str
+    kind: EntryKind
+    own: Bag
+    leaf: Bag | None
+    chain: tuple[Certificate, ...]
+
+
+@runtime_checkable
+class HoldsBags(Protocol):
+    """A container whose entries can be put into another one bag by bag."""
+
+    def carried(self, alias: str) -> Carried | None:
+        """The entry that Java shows under `alias`; None where its bags would mean something else elsewhere."""
 
 
 class _Place(NamedTuple):
@@ -77,13 +104,16 @@ class _Holder(NamedTuple):
 class Draft:
     """The contents of a file while writes are applied to them."""
 
-    def __init__(self, safes: Sequence[Safe], password: Passphrase | None, now: datetime, *, plain: bool) -> None:
+    def __init__(  # each is a fact of its own
+        self, safes: Sequence[Safe], password: Passphrase | None, now: datetime, profile: Profile, *, plain: bool
+    ) -> None:
         """Begin.
 
         Args:
             safes: The contents as they are.
             password: Protects new keys; None for a preview.
             now: The creation date of new keys.
+            profile: How new keys and new contents with certificates are encrypted.
             plain: Whether contents that have to be added for certificates are left unencrypted.
         """
         view = JavaView([safe.bags for safe in safes])
@@ -91,6 +121,7 @@ class Draft:
         self._safes = list(safes)
         self._password = password
         self._now = now
+        self._profile = profile
         self._plain = plain
         self._slots: list[list[tuple[Bag, ...]]] = [[(bag,) for bag in safe.bags] for safe in safes]
         self._kinds = [{bag.kind for bag in safe.bags} for safe in safes]
@@ -127,6 +158,8 @@ class Draft:
                 self._remove(write)
             case Rename():
                 self._rename(write)
+            case Restore():
+                self._restore(write)
 
     def finished(self) -> tuple[Safe, ...]:
         """The contents after the writes.
@@ -159,7 +192,7 @@ class Draft:
             raise ReconcileError(f"the key pair {write.alias!r} has no certificate")
         holder = self._holder_of(write.alias, EntryKind.KEY_PAIR)
         unnamed = holder is not None and holder.unnamed
-        key, key_id = alias_key(write.alias), self._fresh_key_id()
+        key, key_id = alias_key(write.alias), self._fresh_key_id(write.created or self._now)
         bag = key_bag(self._protected(write), name=None if unnamed else key, key_id=key_id)
         place = self._put(holder, bag, self._key_safe)
         leaf = self._place_leaf(key, key_id, write.chain, holder)
@@ -210,6 +243,19 @@ class Draft:
         self._expected.pop(old, None)
         self._expected[new] = (holder.kind, holder.chain[0] if holder.chain else None)
 
+    def _restore(self, write: Restore) -> None:
+        """The bag of an entry of another file, with the bag of its leaf, and what of its chain is not here."""
+        carried = write.origin.carried(write.alias) if isinstance(write.origin, HoldsBags) else None
+        if carried is None:
+            raise ReconcileError(f"the backup holds no entry {write.alias!r} that could be put back as it is")
+        own, leaf, chain = carried.own, carried.leaf, carried.chain
+        key, holder = alias_key(write.alias), self._holder_of(write.alias, carried.kind)
+        trusted = carried.kind is EntryKind.TRUSTED_CERTIFICATE
+        place = self._put(holder, own, self._certificate_safe if trusted else self._key_safe)
+        at = None if leaf is None else self._put_leaf(leaf, chain, holder)
+        self._holders[key] = _Holder(carried.kind, carried.alias, (place,), at, (), chain, own.key_id)
+        self._expected[key] = (carried.kind, chain[0] if chain else None)
+
     # ------------------------------------------------------------------------------------------- what answers
 
     def _holder_of(self, alias: str, kind: EntryKind) -> _Holder | None:
@@ -244,11 +290,11 @@ class Draft:
             return _PLACEHOLDER
         if write.private_key is None:
             raise ReconcileError(f"the key pair {write.alias!r} has no private key")
-        return protect_key(write.private_key.reveal(), self._password)
+        return protect_key(write.private_key.reveal(), self._password, self._profile.keys())
 
-    def _fresh_key_id(self) -> bytes:
+    def _fresh_key_id(self, created: datetime) -> bytes:
         """A localKeyID as Java makes it, the creation date in it; a millisecond later where it is taken."""
-        moment = round(self._now.timestamp() * 1000)
+        moment = round(created.timestamp() * 1000)
         while (key_id := b"Time %d" % moment) in self._key_ids:
             moment += 1
         self._key_ids.add(key_id)
@@ -259,7 +305,9 @@ class Draft:
 
         It stands before the old leaf, which stays if it is in another chain: of two that fit, Java takes the first.
         """
-        leaf = certificate_bag(chain[0], name=key, key_id=key_id)
+        return self._put_leaf(certificate_bag(chain[0], name=key, key_id=key_id), chain, holder)
+
+    def _put_leaf(self, leaf: Bag, chain: Sequence[Certificate], holder: _Holder | None) -> _Place:
         vacant = next((place for place in holder.leaves if not self._leaf_uses[place]), None) if holder else None
         if vacant is None:
             vacant = self._append(self._certificate_safe(), (leaf, *self._missing(chain[1:], leaf)))
@@ -337,7 +385,7 @@ class Draft:
         """The contents that new certificates go to: where certificates are, the encrypted ones if there are some."""
         holding = self._safes_with(BagKind.CERTIFICATE)
         encrypted = [index for index in holding if self._safes[index].envelope is not None]
-        envelope = None if self._plain else Envelope(java_encryption())
+        envelope = None if self._plain else Envelope(self._profile.certificates())
         return (encrypted or holding or [self._empty_safe(envelope)])[-1]
 
     def _key_safe(self) -> int:

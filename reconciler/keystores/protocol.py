@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from reconciler.model import Snapshot, StoreType, WantedKeyPair, Write
+    from reconciler.model import Migration, Snapshot, StoreType, WantedKeyPair, Write
     from reconciler.secret import Secret
 
 
@@ -23,8 +24,14 @@ class KeystoreReader(Protocol):
             KeystoreUnreadableError: missing, unreachable, wrong password, corrupt.
         """
 
-    def preview(self, writes: Sequence[Write]) -> Snapshot:
-        """What `read` would show after `writes`, calculated without writing, keys or passwords."""
+    def preview(self, writes: Sequence[Write], *, migration: Migration | None = None) -> Snapshot:
+        """What `read` would show after `writes`, calculated without writing, keys or passwords.
+
+        With a migration the writes are tried on what the keystore becomes by it.
+
+        Raises:
+            PlanRefusedError: the keystore cannot migrate whole; lists everything that is in the way.
+        """
 
     def private_key(self, alias: str) -> Secret:
         """The live private key (PKCS#8 DER) of `alias`, opened with the store's password. No plan needs it.
@@ -46,11 +53,54 @@ class KeystoreWriter(KeystoreReader, Protocol):
     def stage(self, writes: Sequence[Write]) -> Snapshot:
         """Build the new keystore beside the old one and show what was read back from it."""
 
+    def stage_migration(self, migration: Migration) -> Snapshot:
+        """Build what the keystore becomes, beside it, and show what was read back; `stage` then goes on from there.
+
+        Raises:
+            PlanRefusedError: it cannot migrate whole; lists everything that is in the way.
+        """
+
+    def restoration(self, run: str, alias: str) -> Write:
+        """The write that puts back what the backup of `run` holds under `alias`.
+
+        A `Restore` where the bytes can go back and still open with the password of the keystore; otherwise the same
+        certificates and key, protected anew.
+
+        Raises:
+            ReconcileError: there is no such backup, it does not open, or the entry cannot be put back.
+        """
+
+    def stage_backup(self, run: str) -> Snapshot:
+        """Take the whole backup of `run` for the new keystore and show what it holds.
+
+        Raises:
+            ReconcileError: there is no such backup, or neither password opens it.
+        """
+
     def staged_private_key(self, alias: str) -> Secret:
         """The private key (PKCS#8 DER) of `alias` in what was staged, opened with the store's password."""
 
     def commit(self) -> None:
         """Put what was staged in the place of the old keystore, in one atomic step, after a last comparison."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On which terms a container becomes another one with the same entries.
+
+    Attributes:
+        type: What it becomes.
+        encryption: How a PKCS#12 file is encrypted from now on; None as it is, and modern for a new one.
+        old: What it opens with.
+        new: What it will open with; None for a preview, in which nothing is opened or encrypted.
+        unchanged: The identities of entries whose keys go over byte for byte or not at all.
+    """
+
+    type: StoreType
+    encryption: str | None
+    old: Secret | None
+    new: Secret | None
+    unchanged: frozenset[str]
 
 
 class Container(Protocol):
@@ -80,6 +130,22 @@ class Container(Protocol):
 
     def to_bytes(self, password: Secret | None) -> bytes:
         """The keystore file. A container that came from a file and has no writes gives the same bytes."""
+
+    def migrated(self, terms: Terms) -> Container:
+        """The same pieces on other terms, for a type whose pieces are of the same kind.
+
+        Keys that Java shows and that the old password opens are protected with the new one; everything else is carried
+        byte for byte.
+
+        Raises:
+            CannotCarryError: something cannot be carried.
+        """
+
+    def peculiarities(self) -> tuple[tuple[str, str], ...]:
+        """What a format with pieces of another kind cannot hold, beyond entries and hidden ones: (alias, what)."""
+
+    def can_restore(self, alias: str, origin: Container) -> bool:
+        """Whether the entry `alias` of another container can be put into this one byte for byte."""
 
     def private_key(self, alias: str, password: Secret) -> Secret:
         """The private key of `alias` as PKCS#8 DER, for imports and for proving what was written.

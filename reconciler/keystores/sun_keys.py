@@ -56,6 +56,14 @@ def protect_jceks(key: Secret, password: Secret, *, iterations: int = DEFAULT_IT
     return der.sequence(der.sequence(der.object_identifier(JCEKS_OID), parameters), der.octet_string(encrypted))
 
 
+def is_jks_protection(protected: bytes) -> bool:
+    """Whether a key is protected the JKS way, which both formats can hold; the JCEKS way is for JCEKS alone."""
+    try:
+        return _parts(protected, "")[0] == JKS_OID
+    except KeystoreUnreadableError:
+        return False
+
+
 def recover(protected: bytes, password: Secret, *, where: str) -> Secret:
     """The PKCS#8 key inside an EncryptedPrivateKeyInfo of either kind: Java opens both in a JCEKS keystore.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -15,11 +15,21 @@ from reconciler.desired import load
 from reconciler.desired.pins import with_colons
 from reconciler.desired.schema import schema_path
 from reconciler.desired.secrets import read_secret
-from reconciler.model import KeySpec, StoreType, Unmanaged, WantedCertificate, WantedExisting, WantedImport, WantedKeyPair
+from reconciler.model import (
+    KeySpec,
+    StoreType,
+    Unmanaged,
+    WantedCertificate,
+    WantedExisting,
+    WantedImport,
+    WantedKeyPair,
+)
 from reconciler.x509 import to_pem
-from tests.desired.conftest import Repository
 from tests.desired.test_material import LEAF, LEAF_KEY, MIDDLE, _p12, pem_of
 from tests.desired.test_trusted_roots import ROOT
+
+if TYPE_CHECKING:
+    from tests.desired.conftest import Repository
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "keystore.yaml"
 

@@ -6,13 +6,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from cryptography.x509 import load_der_x509_certificate
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.desired import load
 from reconciler.desired.key_pairs import dns_name, email_name, ip_name, uri_name
 from reconciler.errors import ReconcileError
-from reconciler.model import KeySpec, RenewBefore, WantedKeyPair
-from reconciler.x509 import generate_private_key, self_signed
+from reconciler.model import KeySpec, RenewBefore, Source, WantedExisting, WantedKeyPair
+from reconciler.x509 import generate_private_key, self_signed, to_pem
+from tests.desired.authorities import CA, ROOT
 
 if TYPE_CHECKING:
     from tests.desired.conftest import Repository
@@ -127,6 +131,74 @@ def test_a_name_that_is_given_twice_counts_once(repository: Repository) -> None:
 
 def test_a_key_that_may_be_thrown_away_is_named_by_its_certificate(repository: Repository) -> None:
     assert pair(repository, f"    replaceKey: {'AB:' * 31}AB\n").replace_key == "ab" * 32
+
+
+def test_a_renewal_that_waits_for_approval_names_the_certificate_that_may_take_over(repository: Repository) -> None:
+    wanted = pair(repository, f"    activation: approved\n    activate: {'AB:' * 31}AB\n")
+
+    assert (wanted.activation, wanted.activate) == ("approved", "ab" * 32)
+    assert pair(repository, "    activation: approved\n").activate is None
+
+
+def test_further_certificates_for_the_chain_come_in_any_form_each_once(repository: Repository) -> None:
+    repository.write("chain/a.pem", to_pem([CA, ROOT]))
+    repository.write("chain/b.der", ROOT.der)
+    repository.write("chain/c.p7b", pkcs7.serialize_certificates([load_der_x509_certificate(CA.der)], Encoding.DER))
+    wanted = pair(repository, "    chain: [chain/a.pem, chain/b.der, chain/c.p7b]\n")
+
+    assert wanted.chain == (CA, ROOT)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("missing.pem", None, "missing.pem cannot be read: there is no such file"),
+        ("../x.pem", None, "../x.pem lies outside the repository"),
+        ("x.pem", b"", "x.pem is no file with certificates"),
+        ("x.pem", b"hello", "x.pem is no file with certificates"),
+        ("x.pem", b"\x30\x03\x02\x01\x05", "x.pem is no file with certificates"),
+        ("x.pem", b"\x30\x80" * 9999, "x.pem is no file with certificates"),
+    ],
+)
+def test_a_file_of_the_chain_that_is_none_is_said_at_its_place(
+    repository: Repository, file: str, content: bytes | None, message: str
+) -> None:
+    repository.write("ok.pem", to_pem([CA]))
+    if content is not None:
+        repository.write(file, content)
+    [problem] = repository.problems_in(f"keyPairs: {{a: {{subject: {{commonName: x}}, chain: [ok.pem, {file}]}}}}")
+
+    assert problem.message.startswith(f"`keyPairs.a.chain[1]`: {message}")
+    assert str(problem.source) == "keystore.yaml:3:58"
+
+
+def test_a_key_pair_may_be_watched_only(repository: Repository) -> None:
+    repository.write(
+        "keystore.yaml",
+        "apiVersion: reconciler/v1\nkeystore: {type: jks, path: x}\nkeyPairs:\n  a: {existing: true}\n"
+        f"  b: {{existing: true, sha256: '{'AB:' * 31}AB', renewBefore: 30d}}\n",
+    )
+    # Nothing is written, so the keystore needs no password.
+    assert load("keystore.yaml").wanted == (
+        WantedExisting("a", Source("keystore.yaml", 4, 3), None, RenewBefore(share=0.33)),
+        WantedExisting("b", Source("keystore.yaml", 5, 3), "ab" * 32, RenewBefore(duration=timedelta(days=30))),
+    )
+
+
+def test_a_watched_key_pair_in_two_files_counts_once_and_is_no_other(repository: Repository) -> None:
+    repository.write("x.yaml", "\nkeyPairs: {a: {existing: true}}")
+    state = repository.state("include: [x.yaml]\nkeyPairs: {a: {existing: true}}")
+
+    assert len(state.wanted) == 1
+    for other in ("{existing: true, renewBefore: 1d}", "{subject: {commonName: x}}"):
+        [problem] = repository.problems_in(f"include: [x.yaml]\nkeyPairs: {{a: {other}}}")
+        assert "means something else here than in keystore.yaml, line 4" in problem.message
+
+
+def test_the_time_of_a_watched_key_pair_is_checked(repository: Repository) -> None:
+    [problem] = repository.problems_in("keyPairs: {a: {existing: true, renewBefore: 99999999d}}")
+
+    assert problem.message == "`keyPairs.a.renewBefore`: must lie between 1m and 36525d"
 
 
 @pytest.mark.parametrize(

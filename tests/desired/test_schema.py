@@ -251,7 +251,11 @@ def test_of_very_many_mistakes_not_all_are_shown_but_every_refusal(repository: R
 
 def _example_of(path: tuple[str, ...], value: str | None) -> str:
     """A file with the key at `path`."""
-    entry = {"trustedRoots": "file: x", "keyPairs": "subject: {commonName: x}", "receivers": "address: a.example:443"}.get(path[0], "")
+    entry = {
+        "trustedRoots": "file: x",
+        "keyPairs": "subject: {commonName: x}",
+        "receivers": "address: a.example:443",
+    }.get(path[0], "")
     text = value if value not in (None, "*") else "x"
     for depth, step in reversed(list(enumerate(path[1:], 1))):
         name = "some_alias" if step == "*" else step

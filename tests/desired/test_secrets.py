@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.desired import secrets
+from reconciler.desired import load, secrets
 from reconciler.desired.secrets import read_secret
 from reconciler.errors import DesiredStateError, MaterialError
 from reconciler.model import SecretRef, Source
@@ -131,13 +131,25 @@ def test_the_state_holds_where_secrets_come_from_and_not_what_they_are(
     assert CANARY not in repr(state)
 
 
+def test_a_keystore_may_have_had_another_password_and_says_how_it_is_kept(repository: Repository) -> None:
+    repository.write(
+        "keystore.yaml",
+        "apiVersion: reconciler/v1\nkeystore:\n  type: pkcs12\n  path: x\n  password: {env: NEW}\n"
+        "  previousPassword: {env: OLD}\n  encryption: legacy\n  backups: {keep: 3}\n",
+    )
+    keystore = load("keystore.yaml").keystore
+    plain = repository.state().keystore
+
+    assert keystore.previous_password == SecretRef("env", "OLD", Source("keystore.yaml", 6, 22), str(repository.root))
+    assert (keystore.encryption, keystore.keep_backups) == ("legacy", 3)
+    assert (plain.previous_password, plain.encryption, plain.keep_backups) == (None, None, 10)
+
+
 def test_a_file_with_a_secret_is_relative_to_the_yaml_and_may_lie_anywhere(repository: Repository) -> None:
     repository.write(
         "states/a.yaml", "apiVersion: reconciler/v1\nkeystore: {type: jks, path: x, password: {file: ../../pw}}"
     )
     (repository.root.parent / "pw").write_text(CANARY)
-    from reconciler.desired import load
-
     password = load("states/a.yaml").keystore.password
     assert password is not None
     assert read_secret(password).text() == CANARY
@@ -150,8 +162,6 @@ def test_a_command_is_kept_as_arguments_and_does_not_run_at_loading(
     repository.write(
         "a.yaml", "apiVersion: reconciler/v1\nkeystore:\n  type: jks\n  path: x\n  password: {command: [touch, ran]}"
     )
-    from reconciler.desired import load
-
     password = load("a.yaml").keystore.password
     assert password is not None
     assert password.value == ("touch", "ran")
@@ -215,7 +225,7 @@ def test_a_password_in_the_open_is_answered_with_how_to_do_it(repository: Reposi
     assert str(problem.source) == "keystore.yaml:2:42"
 
 
-@pytest.mark.parametrize("section", ["trustedRoots", "keyPairs"])
+@pytest.mark.parametrize("section", ["trustedRoots", "keyPairs", "issuers", "receivers"])
 def test_an_alias_that_sounds_like_a_secret_does_not_hide_what_is_wrong(repository: Repository, section: str) -> None:
     [problem] = repository.problems_in(f"{section}: {{token_secret: 5}}")
 

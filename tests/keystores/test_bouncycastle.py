@@ -244,4 +244,4 @@ def test_damaged_files_are_read_or_refused_and_nothing_else(name, position, nois
         for entry in container.snapshot().entries:
             container.private_key(entry.alias, Secret("changeit"))
     except KeystoreUnreadableError as error:
-        assert "partner.bks" in error.where  # noqa: PT017  # either way will do
+        assert "partner.bks" in error.where  # either way will do

@@ -115,7 +115,7 @@ def test_any_bytes_after_the_beginning_of_bouncy_castle_are_a_type_or_a_clear_er
     try:
         assert detect(beginning + data, "x") in (StoreType.BKS, StoreType.UBER)
     except KeystoreUnreadableError as error:
-        assert error.where == "x"  # noqa: PT017  # either way will do
+        assert error.where == "x"  # either way will do
 
 
 # ----------------------------------------------------------------------------------------------- the table

@@ -123,4 +123,4 @@ def test_a_damaged_object_ends_somewhere_or_is_refused(position, noise):
     try:
         assert 0 < end_of(bytes(damaged)) <= len(damaged)
     except KeystoreUnreadableError as error:
-        assert error.where == "live.jceks"  # noqa: PT017  # either way will do
+        assert error.where == "live.jceks"  # either way will do

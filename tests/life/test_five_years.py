@@ -196,5 +196,3 @@ def test_no_declared_alias_is_ever_missing_expired_or_incomplete(tmp_path, store
     assert gaps == []
     assert renewals > 5 * years
     assert reader_of(states[0]).read().entries
-
-

@@ -80,7 +80,7 @@ def _compare(java, questions, ours, explained, capsys) -> dict[str, jdk.Answer]:
     differing = {name for name in names if theirs[name].verdict != ours[name].verdict}
     with capsys.disabled():
         count = f"{len(names) - len(differing)} of {len(names)} verdicts agree, {len(differing)} explained"
-        print(f"\n{java}: {count}")  # noqa: T201  # the count is what the test is to show
+        print(f"\n{java}: {count}")  # the count is what the test is to show
     assert set() == differing - set(explained)
     return theirs
 

@@ -24,6 +24,7 @@ from tests.builders import (
     wanted_key_pair,
 )
 
+
 def by_name(child, issuer) -> bool:
     return child.issuer_key == issuer.subject_key
 
@@ -160,7 +161,9 @@ def test_unmanaged_entries_count_only_where_they_are_reported():
 
 
 def test_protected_entries_never_count():
-    (finding,) = compare(desired(), snapshot(entry("sap_a", certificate(not_after=NOW))), NOW + timedelta(days=1), by_name)
+    (finding,) = compare(
+        desired(), snapshot(entry("sap_a", certificate(not_after=NOW))), NOW + timedelta(days=1), by_name
+    )
     assert finding.expiry is Expiry.EXPIRED
     assert not is_difference(finding, report_unmanaged=True)
 
