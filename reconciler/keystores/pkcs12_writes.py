@@ -146,6 +146,7 @@ class Draft:
             ReconcileError: it does not fit what is there.
             RefusedError: it would change what it does not name.
         """
+        _check_alias(write.new_alias if isinstance(write, Rename) else write.alias)
         self._written.add(alias_key(write.alias))
         match write:
             case PutCertificate():
@@ -456,7 +457,7 @@ class Draft:
     def _check_others(self, view: JavaView) -> None:
         """An entry that no write names must be what it was; its chain beyond its own certificate may have changed."""
         before = self._before
-        others = before.shown.keys() - self._written
+        others = [key for key in before.shown if key not in self._written]
         for key in others:
             after = view.shown.get(key)
             if after is None or before.bags_of(before.shown[key]) != view.bags_of(after):
@@ -464,7 +465,7 @@ class Draft:
                     f"this cannot be written without changing {key!r}: Java would take something else for it",
                     hint=_HINT,
                 )
-        for key in view.shown.keys() - others - self._expected.keys():
+        for key in sorted(view.shown.keys() - set(others) - self._expected.keys()):
             raise RefusedError(
                 f"this cannot be written without another entry appearing: {key!r}, which Java does not show so far",
                 hint=_HINT,
@@ -490,6 +491,13 @@ def _holder(view: JavaView, places: Sequence[_Place], shown: Claim, covered: Seq
         shown.key_id,
         shown.unnamed,
     )
+
+
+def _check_alias(alias: str) -> None:
+    try:
+        alias.encode("utf-16-be")
+    except UnicodeEncodeError:
+        raise ReconcileError(f"the alias {alias!r} has half a surrogate pair, which is no character") from None
 
 
 def _ders(bags: Iterable[Bag]) -> list[bytes]:

@@ -115,6 +115,10 @@ class TestPutCertificate:
         assert entry(after, "new_root").stored_alias == "New_Root"
         assert bags(after)[:-1] == bags(before)
 
+    @pytest.mark.parametrize("alias", ["", "\U0001f511 key", "a\0b", "x" * 5000, "e\u0301"])
+    def test_any_other_alias_is_read_back_as_it_was_written(self, alias):
+        assert entry(applied(empty(), PutCertificate(alias, ROOT)), alias).chain == (ROOT,)
+
     def test_one_that_is_there_is_replaced_in_its_place_whatever_the_case(self):
         before = ordinary(trusted(ROOT, "last"))
         after = applied(before, PutCertificate("other_root", SELF_SIGNED))
@@ -412,6 +416,11 @@ class TestRename:
     def test_a_name_that_is_taken_is_refused(self):
         with pytest.raises(ReconcileError, match="there is an entry 'SECOND' already"):
             ordinary().with_writes([Rename("pair", "SECOND")], password=PASSWORD, now=NOW)
+
+    @pytest.mark.parametrize("write", [PutCertificate("a\ud800", ROOT), Rename("pair", "\udc00")])
+    def test_half_a_character_is_no_name(self, write):
+        with pytest.raises(ReconcileError, match="half a surrogate pair"):
+            ordinary().with_writes([write], password=PASSWORD, now=NOW)
 
     def test_writes_follow_one_another(self):
         after = applied(
