@@ -47,9 +47,13 @@ def declare_second(repository):
 
 
 def fails(repository, code, message, *arguments, **options):
-    """A command fails as said, and not a byte, a time or a file of the repository is another one."""
+    """A command fails as said, and not a byte, a time or a file of the repository is another one.
+
+    With options for the process it is one of its own.
+    """
     before = repository.files()
-    result = repository.process(*(arguments or ("apply", "keystore.yaml", "--yes")), **options)
+    arguments = arguments or ("apply", "keystore.yaml", "--yes")
+    result = repository.process(*arguments, **options) if options else repository.run(*arguments)
     assert (result.code, repository.files()) == (code, before), result
     assert message in result.err
     assert "Traceback" not in result.err
@@ -397,9 +401,7 @@ def test_a_key_pair_file_that_changed_since_the_plan_is_not_imported(filled_pkcs
 
 
 def test_without_yes_and_without_a_terminal_nothing_is_written(filled):
-    result = fails(
-        filled, 1, "1 changes are to be applied, and there is no terminal to ask at", "apply", "keystore.yaml"
-    )
+    result = fails(filled, 1, "1 change to be applied, and there is no terminal to ask at", "apply", "keystore.yaml")
 
     assert "give --yes" in result.err
     assert "import" in result.out
@@ -448,7 +450,7 @@ def test_at_a_terminal_the_answer_counts(filled_pkcs12, answer, code, aliases):
     os.close(terminal)
 
     assert child.returncode == code, err
-    assert b"Apply 1 changes? [y/N]" in err
+    assert b"Apply 1 change? [y/N]" in err
     assert set(filled_pkcs12.entries()) == aliases
 
 
