@@ -11,15 +11,18 @@ _LIKE_CTRL_C = ("SIGTERM", "SIGHUP")  # Windows has the first of them alone
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    code = None
     try:
         _stop_when_told()
         from reconciler.cli import run
 
         code = run(sys.argv[1:])
-    except KeyboardInterrupt:  # while something was still being imported
-        sys.stderr.write("error: interrupted; nothing was done\n")
-        code = 130
-    _stop_silently()
+        _stop_silently()
+    except KeyboardInterrupt:
+        if code is None:  # while something was still being imported
+            sys.stderr.write("error: interrupted; nothing was done\n")
+            code = 130
+    _stop_silently()  # once more, should a signal have come while it was at work
     sys.exit(code)
 
 

@@ -106,14 +106,15 @@ def _confirm(planned: Sequence[TargetPlan], *, yes: bool) -> None:
     from reconciler.terminal import is_terminal
 
     count = sum(len(target.changes) for target in planned)
+    changes = "1 change" if count == 1 else f"{count} changes"
     if yes:
         return
     if not is_terminal(sys.stdin):
         raise ReconcileError(
-            f"{count} changes are to be applied, and there is no terminal to ask at; nothing was written",
+            f"{changes} to be applied, and there is no terminal to ask at; nothing was written",
             hint="review the plan and give --yes",
         )
-    if not click.confirm(f"Apply {count} changes?", err=True):
+    if not click.confirm(f"Apply {changes}?", err=True):
         raise ReconcileError("not applied, as you said; nothing was written")
 
 

@@ -9,11 +9,12 @@ import sys
 from functools import partial
 
 import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from reconciler.keystores import file_keystore
 from reconciler.keystores.formats import parse_container
 from reconciler.secret import Secret
-from tests.cli.pki import authority
+from tests.cli.pki import authority, pair
 from tests.cli.repository import PASSWORD, Repository, pairs, roots
 from tests.cli.unprivileged import give_up_root
 from tests.conftest import program
@@ -47,9 +48,13 @@ def declare_second(repository):
 
 
 def fails(repository, code, message, *arguments, **options):
-    """A command fails as said, and not a byte, a time or a file of the repository is another one."""
+    """A command fails as said, and not a byte, a time or a file of the repository is another one.
+
+    With options for the process it is one of its own.
+    """
     before = repository.files()
-    result = repository.process(*(arguments or ("apply", "keystore.yaml", "--yes")), **options)
+    arguments = arguments or ("apply", "keystore.yaml", "--yes")
+    result = repository.process(*arguments, **options) if options else repository.run(*arguments)
     assert (result.code, repository.files()) == (code, before), result
     assert message in result.err
     assert "Traceback" not in result.err
@@ -372,7 +377,6 @@ def test_a_keystore_that_appeared_since_the_plan_is_not_written_over(typed_repos
 
 def test_a_key_pair_file_that_changed_since_the_plan_is_not_imported(filled_pkcs12, monkeypatch):
     from reconciler.desired import material
-    from tests.cli.pki import pair
 
     repository = filled_pkcs12
     repository.write("mine.pem", pair("mine").key_pem + pair("mine").pem)
@@ -393,13 +397,64 @@ def test_a_key_pair_file_that_changed_since_the_plan_is_not_imported(filled_pkcs
     assert repository.live.read_bytes() == before
 
 
+# ------------------------------------------------------------------------------------- after it was written
+
+
+def test_a_keystore_that_is_set_back_right_after_the_write_is_noticed(filled, monkeypatch):
+    """Some programs write the whole file from memory; apply reads again and compares again."""
+    old = filled.live.read_bytes()
+
+    def replace_in_vain(*arguments, **options):
+        original(*arguments, **options)
+        filled.live.write_bytes(old)
+
+    original = file_keystore.replace_file
+    monkeypatch.setattr(file_keystore, "replace_file", replace_in_vain)
+
+    result = filled.apply()
+
+    assert result.code == 1
+    assert "second: was written, and the keystore still differs from the desired state" in result.err
+    assert "its .backups directory" in result.err
+
+
+def test_what_can_be_done_is_done_and_the_rest_is_told(filled_pkcs12):
+    repository = filled_pkcs12
+    repository.declare(
+        roots(second="second.pem") + pairs(mine="{file: mine.pem, password: {env: NOT_SET}}"), create=True
+    )
+    sealed = pair("mine").key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x"))
+    repository.write("mine.pem", sealed + pair("mine").pem)
+
+    result = repository.apply("--format", "json")
+
+    assert result.code == 5
+    [target] = result.document["targets"]
+    assert [(one["alias"], one["status"]) for one in target["outcomes"]] == [("second", "applied"), ("mine", "failed")]
+    assert "NOT_SET is not set" in target["outcomes"][1]["message"]
+    assert set(repository.entries()) == {"first", "second", "pair"}
+    before = repository.files()
+    assert repository.apply().code == 1  # nothing was applied
+    assert repository.files() == before
+
+
+def test_without_its_password_a_keystore_is_not_written(filled):
+    filled.declare(roots(first="first.pem", second="second.pem"), password=None)
+    if filled.type == "pkcs12":
+        fails(filled, 3, "its certificates are encrypted and no password is given")
+        return
+
+    fails(filled, 4, "is not written without its password")
+    listed = filled.run("list", "keystore.yaml")
+    assert listed.code == 0
+    assert "warning: no password was given, so the integrity of the keystore was not checked" in listed.out
+
+
 # ------------------------------------------------------------------------------------------------- asking
 
 
 def test_without_yes_and_without_a_terminal_nothing_is_written(filled):
-    result = fails(
-        filled, 1, "1 changes are to be applied, and there is no terminal to ask at", "apply", "keystore.yaml"
-    )
+    result = fails(filled, 1, "1 change to be applied, and there is no terminal to ask at", "apply", "keystore.yaml")
 
     assert "give --yes" in result.err
     assert "import" in result.out
@@ -448,7 +503,7 @@ def test_at_a_terminal_the_answer_counts(filled_pkcs12, answer, code, aliases):
     os.close(terminal)
 
     assert child.returncode == code, err
-    assert b"Apply 1 changes? [y/N]" in err
+    assert b"Apply 1 change? [y/N]" in err
     assert set(filled_pkcs12.entries()) == aliases
 
 

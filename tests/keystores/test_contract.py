@@ -247,6 +247,18 @@ def writes_nothing(repository):
     assert repository.files() == before
 
 
+@pytest.mark.parametrize("store_type", TYPES)
+def test_a_missing_directory_is_made_for_its_owner_alone(tmp_path, store_type):
+    repository = Repository(tmp_path, store_type)
+    files(repository)
+    repository.declare(roots(root="root.pem"), create=True, path="some/where/store")
+
+    assert repository.apply().code == 0
+    assert (tmp_path / "some" / "where").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "some" / "where" / "store").stat().st_mode & 0o777 == 0o600
+    writes_nothing(repository)
+
+
 @pytest.mark.parametrize("store_type", ["jks", "jceks"])
 def test_an_alias_that_java_cannot_reach_is_mended(tmp_path, store_type):
     """Other programs store capitals in JKS and JCEKS; Java looks for lower case alone."""
