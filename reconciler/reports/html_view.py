@@ -41,6 +41,7 @@ _VERDICT_TONES = {
 }
 _ACTION_TONES = {Action.DELETE: "bad", Action.CREATE: "good", Action.IMPORT: "good", Action.CREATE_STORE: "good"}
 _SEVERITIES = list(Severity)
+_VERDICTS = list(Verdict)
 # Of more keystores than this only the overview is open when the page opens.
 _OPEN = 12
 
@@ -191,7 +192,7 @@ def page(report: Report) -> Page:
         shares=_shares(sum((coverage(member.target) for member in fleet), Coverage()))
         if report.command != "apply"
         else (),
-        rows=tuple(_row(report, member) for member in fleet) if is_fleet else (),
+        rows=tuple(_row(report, member) for member in sorted(fleet, key=_badness)) if is_fleet else (),
         causes=causes(report.command, fleet),
         calendar=calendar([one for member in fleet for one in member.endings], report.generated_at)
         if is_fleet
@@ -220,6 +221,11 @@ def _sentence(command: str, fleet: Sequence[Member]) -> str:
             what = ", ".join(f"{outcomes[end]} {end}" for end in OutcomeStatus if outcomes[end]) or "Nothing to do"
     failed = f"; {plural(counts[Verdict.FAILED], 'keystore')} failed" if counts[Verdict.FAILED] else ""
     return f"{what}{where if count and len(fleet) > 1 else ''}{failed}."
+
+
+def _badness(member: Member) -> int:
+    """The worst first, whatever the order of the command line; equals stay in that order."""
+    return _VERDICTS.index(member.verdict)
 
 
 def _worst_tone(fleet: Iterable[Member]) -> str:
