@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.compare import DECLARED_PROTECTED, is_difference
 from reconciler.expiry import NOTICE, expiry_of
@@ -12,9 +12,12 @@ from reconciler.model import Action, Expiry, OutcomeStatus, RenewBefore, Status,
 from reconciler.ownership import alias_key
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from reconciler.model import Certificate, Change, Entry, Finding, Outcome, Source, TargetReport
+
+T = TypeVar("T")
 
 # What a standing says beside the statuses of findings: its change was applied.
 APPLIED = "applied"
@@ -53,6 +56,17 @@ class Standing:
     def alias(self) -> str:
         """The alias as the desired state spells it, or as the keystore does."""
         return self.finding.alias
+
+    @property
+    def title(self) -> str:
+        """The alias, or words for a finding that is about the keystore itself."""
+        is_whole = self.finding.live is None and self.finding.wanted is None and not self.alias
+        return "the keystore itself" if is_whole else self.alias
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether a line of the file asks for something about it."""
+        return self.finding.wanted is not None
 
     @property
     def leaf(self) -> Certificate | None:
@@ -121,13 +135,40 @@ def standings(target: TargetReport, now: datetime) -> tuple[Standing, ...]:
     if plan is None:
         return ()
     ignore = plan.desired.unmanaged is Unmanaged.IGNORE
-    changes = {alias_key(change.alias): change for change in plan.changes if change.action is not Action.CREATE_STORE}
-    outcomes = {alias_key(outcome.change.alias): outcome for outcome in target.outcomes or ()}
+    changes = _by_alias(plan.changes, lambda change: change)
+    outcomes = _by_alias(sorted(target.outcomes or (), key=_badness), lambda outcome: outcome.change)
     return tuple(
         _standing(finding, changes, outcomes, now, ignore=ignore)
         for finding in plan.findings
         if not (ignore and finding.status is Status.UNMANAGED)
     )
+
+
+def _by_alias(items: Iterable[T], change_of: Callable[[T], Change]) -> dict[str, T]:
+    """What belongs to each alias, under the name that it will have.
+
+    An alias that is renamed and changed as well has two changes: the one of its content says more than the other.
+    """
+    found: dict[str, T] = {}
+    for item in items:
+        change = change_of(item)
+        key = alias_key(change.new_alias or change.alias)
+        if change.action is Action.RENAME:
+            found.setdefault(key, item)
+        elif change.action is not Action.CREATE_STORE and (key not in found or _renames(change_of(found[key]))):
+            found[key] = item
+    return found
+
+
+def _renames(change: Change) -> bool:
+    return change.action is Action.RENAME
+
+
+def _badness(outcome: Outcome) -> int:
+    return _WORST_FIRST.index(outcome.status)
+
+
+_WORST_FIRST = (OutcomeStatus.FAILED, OutcomeStatus.NOT_TRIED, OutcomeStatus.APPLIED)
 
 
 def _standing(
