@@ -139,7 +139,9 @@ class Repository:
         return [str(path) for path in self.directory.rglob("*.tmp")]
 
     def backups(self) -> list[Path]:
-        return sorted(self.live.with_name("store.backups").glob("*"))
+        """The old keystores; what each run did stands in a record beside them."""
+        found = self.live.with_name("store.backups").glob("*")
+        return sorted(path for path in found if not path.name.endswith(".run.json"))
 
 
 @contextlib.contextmanager
