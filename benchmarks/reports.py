@@ -30,7 +30,7 @@ from reconciler.model import (
 )
 from reconciler.planning import digest, plan_target
 from reconciler.reports.table import FORMATS, render
-from reconciler.x509 import X509Certificate
+from reconciler.x509 import X509Certificate, is_signed_by
 from tests.builders import NOW, entry, key_pair
 from tests.reports.certificates import authority, certificate
 
@@ -69,7 +69,7 @@ def target(place: int, entries: int) -> TargetReport:
     live += [entry(f"someone_{n}", fresh(authority(f"Someone {n}", days=n * 50 - 60))) for n in range(unmanaged)]
     keystore = KeystoreTarget(StoreType.PKCS12, f"../live/keystore-{place:03}.p12", Source(state, 4))
     snapshot = Snapshot(StoreType.PKCS12, entries=tuple(live), version="1")
-    plan = plan_target(DesiredState(state, keystore, tuple(wanted)), snapshot, NOW, lambda _writes: snapshot)
+    plan = plan_target(DesiredState(state, keystore, tuple(wanted)), snapshot, NOW, lambda _: snapshot, is_signed_by)
     return TargetReport(state, keystore.location, keystore.type, plan)
 
 

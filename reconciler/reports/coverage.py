@@ -19,7 +19,7 @@ class Coverage:
     """The live entries of a keystore, by who answers for them.
 
     Attributes:
-        managed: Declared in git, as declared or not.
+        managed: Declared in git, as declared or not, or declared to be absent.
         unmanaged: Not declared by anybody; counted under `unmanaged: ignore` as well.
         sap: SAP's own: nobody can manage them.
         protected: Protected by the state file.
@@ -69,6 +69,8 @@ def _of(findings: Iterable[Finding]) -> Coverage:
     for finding in findings:
         if finding.live is not None:
             counts[_answers(finding)] += 1
+        # A successor that waits is no finding of its own; it is ours.
+        counts["managed"] += finding.staged is not None
     return Coverage(**counts)
 
 
@@ -76,4 +78,4 @@ def _answers(finding: Finding) -> str:
     if finding.status is Status.PROTECTED:
         owner = finding.live.owner if finding.live else None
         return "sap" if protected_by(finding.alias, owner) else "protected"
-    return "unmanaged" if finding.wanted is None else "managed"
+    return "unmanaged" if finding.status is Status.UNMANAGED else "managed"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.compare import DECLARED_PROTECTED
+from reconciler.compare import ABSENT, DECLARED_PROTECTED
 from reconciler.model import Status
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _WAITING = frozenset(
 _GROUPS: tuple[tuple[str, str, Callable[[Standing], bool]], ...] = (
     ("refused", "Declared, but not ours", lambda one: one.finding.reason == DECLARED_PROTECTED),
     ("missing", "Missing", lambda one: one.finding.status is Status.MISSING),
+    ("absent", "Must not be there", lambda one: one.finding.reason == ABSENT),
     ("changed", "Changed", lambda one: one.finding.status is Status.DIFFERS),
     ("waiting", "Waiting", lambda one: one.finding.status in _WAITING),
     ("unmanaged", "Not declared", lambda one: one.finding.status is Status.UNMANAGED),

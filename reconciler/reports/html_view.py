@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.model import Action, EntryKind, OutcomeStatus, Status
+from reconciler.model import Action, EntryKind, OutcomeStatus, Status, WantedKeyPair
 from reconciler.reports.coverage import Coverage, coverage
 from reconciler.reports.document import summary
 from reconciler.reports.drift_groups import drift_groups
@@ -97,6 +97,7 @@ class Card:
     reason: str
     classification: str
     message: str
+    is_worded: bool  # the message says how the key pair gets its certificate
     place: str
     facts: tuple[Fact, ...]
     has_before: bool
@@ -104,6 +105,8 @@ class Card:
     before: tuple[Listed, ...]
     after: tuple[Listed, ...]
     affects: tuple[tuple[str, list[str], list[str]], ...]
+    warnings: tuple[str, ...]
+    receivers: str
     result: str
     result_tone: str
     result_message: str
@@ -354,20 +357,23 @@ def _changes(command: str, member: Member) -> list[tuple[Change, Outcome | None]
 
 def _card(change: Change, outcome: Outcome | None, certificates: Certificates, use: str) -> Card:
     comparison = compare_change(change, outcome.after if outcome else None)
-    listed = f"{change.alias}{use}"
+    listed = f"{change.new_alias or change.alias}{use}"
     return Card(
-        alias=change.alias,
+        alias=f"{change.alias} → {change.new_alias}" if change.new_alias else change.alias,
         action=change.action,
         tone=_ACTION_TONES.get(change.action, "warn"),
         reason=change.reason,
         classification=CLASSIFICATIONS.get(change.certificate_change or "", change.certificate_change or ""),
         message=change.message,
+        is_worded=isinstance(change.wanted, WantedKeyPair),
         place=place(change.source),
         facts=comparison.facts,
         has_before=comparison.has_before,
         has_after=comparison.has_after,
         before=tuple(certificates.add(one, listed) for one in comparison.before[:1]),
         after=tuple(certificates.add(one, listed) for one in comparison.after[:1]),
+        warnings=change.warnings,
+        receivers=", ".join(change.receivers),
         affects=tuple(_affected(affect, certificates) for affect in change.affects),
         result=outcome.status if outcome else "",
         result_tone=_RESULT_TONES[outcome.status] if outcome else "",
@@ -385,7 +391,7 @@ def _affected(affect: Affect, certificates: Certificates) -> tuple[str, list[str
 def _line(standing: Standing, ending: Ending | None, certificates: Certificates, now: datetime, use: str) -> Line:
     leaf, finding = standing.leaf, standing.finding
     return Line(
-        alias=standing.alias,
+        alias=standing.title,
         status=_words(standing.outcome.status if standing.outcome else finding.status),
         tone="" if finding.status is Status.PROTECTED and not standing.differs else SEVERITY_TONES[standing.severity],
         needs_attention=standing.differs or standing.severity in {Severity.ERROR, Severity.WARNING},
@@ -404,9 +410,9 @@ def _line(standing: Standing, ending: Ending | None, certificates: Certificates,
 
 def _chains(standings: Iterable[Standing], certificates: Certificates, use: str) -> Iterator[Chain]:
     for standing in standings:
-        entry = standing.entry
-        if entry is not None and entry.chain and entry.kind is EntryKind.KEY_PAIR:
-            yield certificates.chain(standing.alias, entry.chain, f"{standing.alias}{use}")
+        for alias, entry in standing.entries:
+            if entry.chain and entry.kind is EntryKind.KEY_PAIR:
+                yield certificates.chain(alias, entry.chain, f"{alias}{use}")
 
 
 def _words(status: str) -> str:

@@ -57,12 +57,13 @@ def _events(report: Report) -> list[_Event]:
 def _certificates(member: Member) -> Iterator[tuple[str, Certificate]]:
     """Each certificate with the place it is at; roots above a key pair are counted where they are trusted."""
     for standing in member.standings:
-        place = f"{standing.alias} in {member.target.location} ({member.target.state})"
-        for position, certificate in enumerate(standing.entry.chain if standing.entry else ()):
-            if position == 0:
-                yield place, certificate
-            elif not is_self_issued(certificate):
-                yield f"{place}, in its chain", certificate
+        for alias, entry in standing.entries:
+            place = f"{alias} in {member.target.location} ({member.target.state})"
+            for position, certificate in enumerate(entry.chain):
+                if position == 0:
+                    yield place, certificate
+                elif not is_self_issued(certificate):
+                    yield f"{place}, in its chain", certificate
 
 
 def _event(event: _Event, now: datetime) -> Iterator[str]:

@@ -58,7 +58,7 @@ def _cases(command: str, member: Member) -> Iterator[Element]:
         _end(case, _ERROR, f"exit-{target.failure.exit_code}", target.failure.message, _failure_text(target.failure))
         yield case
     for standing in member.standings:
-        case = _case(target, standing.alias, standing.source)
+        case = _case(target, standing.title, standing.source)
         tag = _tag(command, standing)
         if tag is not None:
             _end(case, tag, _type(command, standing), standing.message, _text(standing))
@@ -87,8 +87,7 @@ def _tag(command: str, standing: Standing) -> str | None:
         return {OutcomeStatus.APPLIED: None, OutcomeStatus.FAILED: _FAILURE}.get(standing.outcome.status, _SKIPPED)
     if command == "plan" and standing.change is not None:
         return _SKIPPED
-    is_declared = standing.finding.wanted is not None
-    if (command == "drift" and standing.differs) or (is_declared and standing.expiry is not Expiry.OK):
+    if (command == "drift" and standing.differs) or (standing.is_declared and standing.expiry is not Expiry.OK):
         return _FAILURE
     return None if standing.finding.status is Status.IN_SYNC else _SKIPPED
 

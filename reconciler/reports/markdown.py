@@ -12,8 +12,6 @@ from reconciler.reports.drift_groups import drift_groups
 from reconciler.reports.facts import (
     day,
     declared,
-    declared_subject,
-    duration_text,
     fingerprint_or_text,
     left,
     name,
@@ -24,8 +22,7 @@ from reconciler.reports.facts import (
 from reconciler.reports.fleet import Verdict, causes, members
 from reconciler.reports.horizon import Term
 from reconciler.reports.markdown_escape import code, escaped, row, table, table_head
-from reconciler.reports.side_by_side import CLASSIFICATIONS, compare_change
-from reconciler.words import key_text
+from reconciler.reports.side_by_side import CLASSIFICATIONS, PENDING, compare_change
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -245,20 +242,21 @@ def _change(change: Change) -> str:
         f"<br>affects the chain of {code(affect.alias)}: {len(affect.chain_before)} → {len(affect.chain_after)}"
         for affect in change.affects
     )
-    what = _after_in_words(change) + affects
-    return row((change.action, code(change.alias), what, f"{change.reason}{kind}", code(place(change.source))))
+    notes = "".join(f"<br>⚠️ {escaped(warning)}" for warning in change.warnings)
+    known = f"<br>known to {', '.join(map(code, change.receivers))}" if change.receivers else ""
+    what = _after_in_words(change) + notes + known + affects
+    alias = f"{code(change.alias)} → {code(change.new_alias)}" if change.new_alias else code(change.alias)
+    return row((change.action, alias, what, f"{change.reason}{kind}", code(place(change.source))))
 
 
 def _after_in_words(change: Change) -> str:
     """What comes, or for a removal what goes; the message where no certificate is concerned."""
-    match change.wanted:
-        case WantedKeyPair() as wanted:
-            made = key_text(wanted.key.algorithm, wanted.key.size, wanted.key.curve)
-            issuer = wanted.issuer.name or wanted.issuer.type
-            parts = [declared_subject(wanted), f"{made}, {issuer}, valid {duration_text(wanted.validity)}"]
-        case _:
-            facts = {fact.label: fact.after or fact.before for fact in compare_change(change).facts}
-            parts = [facts["Subject"], f"until {facts['Valid until']}"] if facts else [change.message]
+    facts = {fact.label: fact.after or fact.before for fact in compare_change(change).facts}
+    if not facts or change.action is Action.RENAME:
+        return escaped(change.message)
+    parts = [facts["Subject"], f"{facts['Key']}, until {facts['Valid until']}"]
+    if isinstance(change.wanted, WantedKeyPair):
+        parts.append(change.message)
     return "<br>".join(escaped(part) for part in parts)
 
 
@@ -273,7 +271,7 @@ def _compared(change: Change, outcome: Outcome | None) -> Iterator[str]:
     """What a reviewer compares: the facts that differ, and of what is new all facts."""
     comparison = compare_change(change, outcome.after if outcome else None)
     for fact in comparison.facts:
-        if fact.after and fact.before != fact.after:
+        if fact.after and fact.after not in {fact.before, PENDING}:
             yield row((code(change.alias), fact.label, code(fact.before), code(fact.after)))
 
 
@@ -349,14 +347,14 @@ def _standing(standing: Standing) -> str:
         certificate = f"{escaped(short_name(leaf))}<br>until {day(leaf.not_after)}"
     else:
         certificate = escaped(declared(finding.wanted)) if finding.wanted else ""
-    return row((code(standing.alias), escaped(finding.message), certificate, code(place(finding.source))))
+    return row((code(standing.title), escaped(finding.message), certificate, code(place(finding.source))))
 
 
 def _changed(standing: Standing) -> Iterator[str]:
     finding = standing.finding
     classified = CLASSIFICATIONS.get(standing.change.certificate_change or "") if standing.change else None
     said = f"{finding.message} ({classified})" if classified else finding.message
-    yield row((code(standing.alias), escaped(said), "", "", code(place(finding.source))))
+    yield row((code(standing.title), escaped(said), "", "", code(place(finding.source))))
     for difference in finding.differences:
         yield row(
             (
@@ -380,7 +378,7 @@ def _ending(ending: Ending, now: datetime) -> str:
     notes = [
         f"**{ending.term}**" if ending.term is not Term.SOON else "",
         "" if ending.is_own else "in its chain",
-        standing.finding.status if standing.finding.wanted is None else "",
+        standing.finding.status if not standing.is_declared else "",
         "a planned change mends it" if standing.change and standing.outcome is None else "",
     ]
     note = ", ".join(note for note in notes if note)

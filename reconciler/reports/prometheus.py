@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from reconciler.model import Certificate, Report
     from reconciler.reports.fleet import Member
-    from reconciler.reports.standing import Standing
 
 
 @dataclass
@@ -92,8 +91,12 @@ def _add_member(metrics: _Metrics, report: Report, member: Member, seen: Counter
     _add_counts(metrics, report, member, own)
     aliases: Counter[str] = Counter()
     for standing in member.standings:
-        labels = f"{own},{_unique(_labels(alias=standing.alias), aliases)}"
-        _add_entry(metrics, standing, labels, report.generated_at)
+        for alias, entry in standing.entries:
+            labels = f"{own},{_unique(_labels(alias=alias), aliases)}"
+            for position, certificate in enumerate(entry.chain):
+                _add_certificate(metrics, certificate, f'{labels},position="{position}"', report.generated_at)
+            if standing.is_declared and entry is standing.entry and entry.chain:
+                metrics.renewal.add(labels, standing.expiry is not Expiry.OK)
 
 
 def _add_counts(metrics: _Metrics, report: Report, member: Member, own: str) -> None:
@@ -110,13 +113,6 @@ def _add_counts(metrics: _Metrics, report: Report, member: Member, own: str) -> 
     ended = Counter(outcome.status for outcome in target.outcomes or ())
     for end in OutcomeStatus if report.command == "apply" else ():
         metrics.outcomes.add(f"{own},{_labels(status=end)}", ended[end])
-
-
-def _add_entry(metrics: _Metrics, standing: Standing, labels: str, now: datetime) -> None:
-    for position, certificate in enumerate(standing.entry.chain if standing.entry else ()):
-        _add_certificate(metrics, certificate, f'{labels},position="{position}"', now)
-    if standing.finding.wanted is not None and standing.leaf is not None:
-        metrics.renewal.add(labels, standing.expiry is not Expiry.OK)
 
 
 def _add_certificate(metrics: _Metrics, certificate: Certificate, labels: str, now: datetime) -> None:

@@ -136,9 +136,10 @@ def _level(command: str, standing: Standing, rule: str) -> str:
 
 
 def _text(command: str, standing: Standing) -> str:
-    sentence = f"{standing.alias}: {standing.message}"
+    sentence = f"{standing.title}: {standing.message}"
     if command == "plan" and standing.change is not None:
         sentence += f". The plan mends it ({standing.change.action}, {standing.change.reason})"
+        sentence += "".join(f"; {warning}" for warning in standing.change.warnings)
     fields = [f"{one.field}: live {one.live}, declared {one.wanted}" for one in standing.finding.differences]
     return "; ".join([sentence, *fields]) + "."
 

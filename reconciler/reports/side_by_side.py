@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.compare import ALIAS_CASE
-from reconciler.model import Action, WantedCertificate, WantedImport, WantedKeyPair
+from reconciler.model import Action, Step, WantedCertificate, WantedImport, WantedKeyPair
 from reconciler.reports.facts import (
     colons,
     day,
@@ -100,11 +99,22 @@ def _complete(facts: dict[str, str], other: dict[str, str], text: str) -> None:
 
 
 def _known_chain(change: Change) -> tuple[Certificate, ...]:
-    if change.action is Action.RENAME or change.reason == ALIAS_CASE:
-        return change.before.chain if change.before else ()
-    match change.wanted:
-        case _ if change.action in {Action.DELETE, Action.CREATE_STORE}:
+    """What will be there, where that exists already: in the repository, in an answer, beside the old one."""
+    match change.step:
+        case Step.REMOVE | Step.CREATE_STORE | Step.MIGRATE | Step.RESTORE_FILE:
             return ()
+        case Step.RENAME | Step.RESPELL:
+            return change.before.chain if change.before else ()
+        case Step.TAKE_OVER if change.staged is not None:
+            return change.staged.chain
+        case Step.RESTORE if change.restored is not None:
+            return change.restored.chain
+        case _:
+            return change.chain or _declared_chain(change)
+
+
+def _declared_chain(change: Change) -> tuple[Certificate, ...]:
+    match change.wanted:
         case WantedCertificate() as wanted:
             return (wanted.certificate,)
         case WantedImport() as wanted:
@@ -139,7 +149,7 @@ def _facts(chain: Sequence[Certificate]) -> dict[str, str]:
 
 def _pending(change: Change) -> WantedKeyPair | None:
     """The key pair that is declared and still to be made, where that is what the change is about."""
-    is_removal = change.action is Action.DELETE
+    is_removal = change.step is Step.REMOVE or change.action is Action.DELETE
     return change.wanted if isinstance(change.wanted, WantedKeyPair) and not is_removal else None
 
 

@@ -69,6 +69,13 @@ class Standing:
         return self.finding.wanted is not None
 
     @property
+    def entries(self) -> tuple[tuple[str, Entry], ...]:
+        """What the keystore holds for it: the entry, and the successor that waits beside it."""
+        staged = self.finding.staged if self.outcome is None else None
+        found = [(self.alias, self.entry)] if self.entry else []
+        return tuple(found + ([(staged.alias, staged)] if staged else []))
+
+    @property
     def leaf(self) -> Certificate | None:
         """The certificate that is there now."""
         return self.entry.leaf if self.entry else None

@@ -5,7 +5,16 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from reconciler.model import Action, Expiry, OutcomeStatus, Status, WantedCertificate, WantedImport, WantedKeyPair
+from reconciler.model import (
+    Action,
+    Expiry,
+    OutcomeStatus,
+    Status,
+    Step,
+    WantedCertificate,
+    WantedImport,
+    WantedKeyPair,
+)
 from reconciler.reports.coverage import Coverage, coverage
 from reconciler.reports.document import summary
 from reconciler.reports.drift_groups import drift_groups
@@ -113,7 +122,7 @@ def _plan(member: Member, now: datetime, paint: Palette) -> Iterator[str]:
             yield from _change(change, columns, paint)
         yield ""
     yield from _unmended_lines(member, now, paint)
-    yield _totals(member, paint)
+    yield from _totals(member, paint)
 
 
 def _unmended_lines(member: Member, now: datetime, paint: Palette) -> Iterator[str]:
@@ -131,9 +140,7 @@ def _unmended(member: Member) -> list[Ending]:
     return [
         ending
         for ending in member.endings
-        if ending.standing.expiry is not Expiry.OK
-        and ending.standing.change is None
-        and ending.standing.finding.wanted is not None
+        if ending.standing.expiry is not Expiry.OK and ending.standing.change is None and ending.standing.is_declared
     ]
 
 
@@ -157,7 +164,8 @@ def _change(change: Change, columns: int, paint: Palette) -> Iterator[str]:
     yield from (paint.quiet(line) for line in _filled(_instead(change), " " * indent))
     yield f"{' ' * indent}{paint.quiet(_why(change))}"
     for warning in change.warnings:
-        yield from _row(indent, indent, ("weaker:", paint.careful), (printable(warning), _plain))
+        word = "weaker:" if change.certificate_change else "note:"
+        yield from _row(indent, indent, (word, paint.careful), (printable(warning), _plain))
     if change.receivers:
         names = printable(", ".join(change.receivers))
         yield from _row(indent, indent, ("known to", paint.careful), (names, _plain))
@@ -193,27 +201,43 @@ def _what(change: Change) -> list[str]:
             made = key_text(wanted.key.algorithm, wanted.key.size, wanted.key.curve)
             issuer, validity = wanted.issuer.name or wanted.issuer.type, f"valid {duration_text(wanted.validity)}"
             return [declared_subject(wanted), made, issuer, validity, *wanted.subject_alt_names]
+        case _ if change.action is Action.DELETE and change.before and change.before.leaf:
+            old = change.before.leaf
+            return [name(old), f"valid until {day(old.not_after)}", f"SHA-256 {short(old.sha256)}"]
+        case _ if change.new_alias:
+            return [f"to {change.new_alias}"]
         case _:
             return [change.message]
 
 
 def _instead(change: Change) -> list[str]:
     leaf = change.before.leaf if change.before else None
-    if leaf is None:
+    if leaf is None or change.step in _KEEPING:
         return []
     return [f"instead of {name(leaf)}", f"valid until {day(leaf.not_after)}", f"SHA-256 {short(leaf.sha256)}"]
 
 
-def _totals(member: Member, paint: Palette) -> str:
+# What puts nothing in the place of the certificate that is there.
+_KEEPING = frozenset({Step.REMOVE, Step.RENAME, Step.RESPELL, Step.REQUEST, Step.STAGE})
+
+
+def _totals(member: Member, paint: Palette) -> Iterator[str]:
     counts = summary(member.target)
     parts = [words.format(counts[action]) for action, words in _WORDS.items() if counts[action]]
     others = [f"{counts[status]} {status}" for status in (Status.UNMANAGED, Status.PROTECTED) if counts[status]]
-    declared = sum(standing.finding.wanted is not None for standing in member.standings)
+    declared = sum(standing.is_declared for standing in member.standings)
     if not parts:
         rest = f"; {', '.join(others)}" if others else ""
-        return paint.good("  Nothing to do") + f": {declared} declared, all as they should be{rest}"
-    rest = f" ({', '.join(others)})" if others else ""
-    return f"  {paint.strong('Plan')}: {', '.join(parts)}{paint.quiet(rest)}"
+        yield paint.good("  Nothing to do") + f": {declared} declared, all as they should be{rest}"
+        return
+    first, *more = _filled([f"Plan: {parts[0]}", *parts[1:]], "  ")
+    lines = [f"  {paint.strong('Plan')}{first.removeprefix('  Plan')}", *more]
+    rest = f"({', '.join(others)})" if others else ""
+    if rest and width(([first, *more])[-1]) + 1 + width(rest) <= _COLUMNS:
+        lines[-1] += f" {paint.quiet(rest)}"
+    elif rest:
+        lines.append(f"  {paint.quiet(rest)}")
+    yield from lines
 
 
 # --------------------------------------------------------------------------------------------------- apply
@@ -226,7 +250,7 @@ def _apply(member: Member, _now: datetime, paint: Palette) -> Iterator[str]:
         yield from _outcome(outcome, columns, paint)
     yield from _failure(target, paint)
     if target.outcomes is None and target.failure is None:
-        yield _totals(member, paint)
+        yield from _totals(member, paint)
     elif target.outcomes is not None:
         yield _closing(target.outcomes, paint)
 
@@ -281,7 +305,7 @@ def _drift(member: Member, now: datetime, paint: Palette) -> Iterator[str]:
 def _differences(member: Member, _now: datetime, paint: Palette) -> Iterator[str]:
     """Each group of differences; protected entries are counted below, not listed."""
     groups = [group for group in drift_groups(member.standings) if group.key != "protected"]
-    columns = _alias_columns(standing.alias for group in groups for standing in group.standings)
+    columns = _alias_columns(standing.title for group in groups for standing in group.standings)
     for group in groups:
         if group is not groups[0]:
             yield ""
@@ -291,7 +315,7 @@ def _differences(member: Member, _now: datetime, paint: Palette) -> Iterator[str
 def _group(group: Group, columns: int, paint: Palette) -> Iterator[str]:
     yield f"  {paint.strong(group.title)}"
     for standing in group.standings:
-        alias = (padded(printable(standing.alias), columns), _severity_colour(standing.severity, paint))
+        alias = (padded(printable(standing.title), columns), _severity_colour(standing.severity, paint))
         where = (printable(place(standing.source)), paint.quiet)
         yield from _row(4, 8, alias, (printable(_said(standing)), _plain), where)
         for label, live, wanted in _differing(standing):
@@ -366,14 +390,25 @@ def _above(ending: Ending) -> str:
 
 
 def _whose(ending: Ending) -> str:
-    finding = ending.standing.finding
-    if finding.wanted is None:
-        return finding.status
-    return "renewed by the next apply" if ending.standing.change else ""
+    """Who looks after it: nobody, or the next apply."""
+    standing = ending.standing
+    if standing.change is not None:
+        return f"{_DONE.get(standing.change.action, 'changed')} by the next apply"
+    return "" if standing.is_declared else standing.finding.status
+
+
+_DONE = {
+    Action.RENEW: "renewed",
+    Action.REPLACE: "replaced",
+    Action.IMPORT: "replaced",
+    Action.RENAME: "renamed",
+    Action.DELETE: "removed",
+    Action.REQUEST: "requested anew",
+}
 
 
 def _drift_totals(member: Member, paint: Palette) -> Iterator[str]:
-    declared = [standing for standing in member.standings if standing.finding.wanted is not None]
+    declared = [standing for standing in member.standings if standing.is_declared]
     in_sync = sum(standing.finding.status is Status.IN_SYNC for standing in declared)
     different = member.differences
     verdict = paint.careful(f"Drift: {plural(different, 'difference')}") if different else paint.good("No drift")

@@ -78,15 +78,30 @@ def target(name: str, text: str) -> TargetReport:
     live = entry(text, other, note=text)
     pair = key_pair(text + "2", other, one)
     differs = Finding(text, Status.DIFFERS, "certificate", text, Expiry.EXPIRING,
-                      (Difference("certificate", text, text + "!"),), wanted, live)  # fmt: skip
+                      (Difference("certificate", text, text + "!"),), wanted, live, source)  # fmt: skip
     findings = (
         differs,
         Finding(text + "2", Status.UNMANAGED, "unmanaged", text, Expiry.EXPIRED, (), None, pair),
         Finding(text + "3", Status.PROTECTED, "protected", text, Expiry.OK, (), None, entry(text + "3", owner=text)),
-        Finding(text + "4", Status.MISSING, "missing", text, Expiry.OK, (), replace(wanted, alias=text + "4"), None),
+        Finding(
+            text + "4", Status.MISSING, "missing", text, Expiry.OK, (), replace(wanted, alias=text + "4"), None, source
+        ),
     )
     affect = Affect(text, (one.sha256,), (one.sha256, other.sha256))
-    change = Change(Action.REPLACE, text, "certificate", text, source, wanted, live, (affect,), text or None)
+    change = Change(
+        Action.REPLACE,
+        text,
+        "certificate",
+        text,
+        source,
+        wanted,
+        live,
+        (affect,),
+        certificate_change=text or None,
+        warnings=(text,),
+        receivers=(text,),
+        new_alias=None,
+    )
     desired = DesiredState(text, KeystoreTarget(StoreType.JKS, text, source), (wanted,))
     plan = TargetPlan(desired, Snapshot(StoreType.JKS, entries=(live, pair), warnings=(text,)), findings, (change,))
     return TargetReport(f"{name} {text}", text, StoreType.JKS, plan)

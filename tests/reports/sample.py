@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 from reconciler.model import (
+    Absent,
     Affect,
     Change,
+    Correspondence,
     DesiredState,
     Entry,
     EntryKind,
@@ -19,21 +21,27 @@ from reconciler.model import (
     Outcome,
     OutcomeStatus,
     ProtectedPattern,
+    Receiver,
+    Renamed,
     RenewBefore,
     Report,
+    RequestFacts,
     Snapshot,
     Source,
+    Step,
     StoreType,
     TargetPlan,
     TargetReport,
     Unmanaged,
     WantedCertificate,
+    WantedExisting,
     WantedImport,
     WantedKeyPair,
 )
 from reconciler.planning import digest, plan_target
 from reconciler.reports.standing import Standing
 from reconciler.reports.standing import standings as standings_of
+from reconciler.x509 import is_signed_by
 from tests.builders import NOW, entry, key_pair
 from tests.reports.certificates import authority, certificate
 
@@ -62,11 +70,23 @@ def generated(alias: str, line: int, common_name: str, **more: Any) -> WantedKey
     return WantedKeyPair(alias, source(line), **(facts | more))
 
 
-def planned(state: str, location: str, type_: StoreType, wanted: list[Any], entries: list[Entry]) -> TargetPlan:
+def planned(
+    state: str, location: str, type_: StoreType, wanted: list[Any], entries: list[Entry], *,
+    live_type: StoreType | None = None, **more: Any,
+) -> TargetPlan:  # fmt: skip
     target = KeystoreTarget(type_, location, source(4, state), path="/nowhere")
-    desired = DesiredState(state, target, tuple(wanted), (ProtectedPattern("vendor_*", source(9, state)),))
-    live = Snapshot(type_, entries=tuple(entries), version="1")
-    return plan_target(desired, live, NOW, lambda _writes: live)
+    patterns = (ProtectedPattern("vendor_*", source(9, state)),)
+    desired = DesiredState(state, target, tuple(wanted), patterns, **more)
+    live = Snapshot(live_type or type_, entries=tuple(entries), version="1")
+    return plan_target(desired, live, NOW, lambda _writes, **_: live, is_signed_by)
+
+
+PLACEHOLDER = certificate("waiting.example.com", age=12, days=353)
+LETTERS = Correspondence(
+    "/nowhere/waiting_client.csr", "requests/prod/waiting_client.csr", "/nowhere/waiting_client.cer",
+    "responses/prod/waiting_client.cer",
+    RequestFacts(PLACEHOLDER.public_key_sha256 or "", (("C", "DE"), ("O", "Example"), ("CN", "waiting.example.com")), ()),
+)  # fmt: skip
 
 
 def production() -> TargetPlan:
@@ -86,6 +106,9 @@ def production() -> TargetPlan:
         generated("s4_client", 40, "cpi-prod.example.com"),
         generated("successfactors_client", 52, "sf-prod.example.com", subject_alt_names=("DNS:sf-prod.example.com",)),
         generated("concur_client", 61, "concur.example.com"),
+        generated("waiting_client", 82, "waiting.example.com", issuer=IssuerSpec("external", "corporate"),
+                  correspondence=LETTERS),
+        WantedExisting("watched_client", source(90), None, RenewBefore(duration=timedelta(days=30))),
         WantedImport("partner_client", source(70), (partner_new, intermediate), "secrets/partner.p12",
                      RenewBefore(duration=timedelta(days=30))),
         WantedImport("bank_client", source(76), (bank, short_lived), "secrets/bank.p12",
@@ -106,13 +129,24 @@ def production() -> TargetPlan:
         entry("sap_global_root", authority("SAP Cloud Root CA"), owner="SAP"),
         key_pair("sap_cloudintegrationcertificate", certificate("cpi.sap.example", days=120), owner="SAP"),
         entry("vendor_root", authority("Vendor Root")),
+        key_pair("waiting_client", PLACEHOLDER),
+        key_pair("watched_client", certificate("watched.example.com", days=150)),
+        entry("retired_partner", certificate("retired.example.com", days=75)),
+        entry("c4c", certificate("c4c.example.com", days=500)),
     ]
     entries[10] = replace(entries[10], chain=())
-    plan = planned("keystores/prod.yaml", "../live/prod.p12", StoreType.PKCS12, wanted, entries)
+    plan = planned(
+        "keystores/prod.yaml", "../live/prod.p12", StoreType.PKCS12, wanted, entries,
+        absent=(Absent("retired_partner", source(12)),), renamed=(Renamed("c4c", "c4c_client", source(13)),),
+        receivers=(Receiver("s4hana", "s4.example.com:443", source(99), "s4_client"),),
+    )  # fmt: skip
     affect = Affect("partner_client", (partner_old.sha256, intermediate.sha256),
                     (partner_old.sha256, intermediate.sha256, root.sha256))  # fmt: skip
-    changes = tuple(replace(one, affects=(affect,)) if one.alias == "isrg_root_x1" else one for one in plan.changes)
-    return replace(plan, changes=changes)
+    more: dict[str, Any] = {
+        "isrg_root_x1": {"affects": (affect,)},
+        "successfactors_client": {"warnings": ("a smaller key: EC secp256r1 instead of RSA 4096",)},
+    }
+    return replace(plan, changes=tuple(replace(one, **more.get(one.alias, {})) for one in plan.changes))
 
 
 def testing() -> TargetPlan:
@@ -122,7 +156,8 @@ def testing() -> TargetPlan:
         trusted("example_root_g1", root, 12, state),
         trusted("isrg_root_x1", authority("ISRG Root X1"), 15, state),
     ]
-    return planned(state, "../live/test.jks", StoreType.JKS, wanted, [entry("example_root_g1", root)])
+    entries = [entry("example_root_g1", root)]
+    return planned(state, "../live/test.p12", StoreType.PKCS12, wanted, entries, live_type=StoreType.JKS)
 
 
 def quiet() -> TargetPlan:
@@ -197,10 +232,12 @@ def _after(change: Change) -> Entry | None:
             return entry(change.alias, wanted.certificate)
         case WantedImport() as wanted:
             return key_pair(change.alias, *wanted.chain)
+        case _ if change.step is Step.RENAME and change.before is not None:
+            return replace(change.before, alias=change.new_alias or "")
         case WantedKeyPair() as wanted:
             common_name = dict(wanted.subject)["CN"]
             return key_pair(change.alias, certificate(common_name, seed=f"new {change.alias}", days=365, age=0))
-        case None:
+        case _:
             return None
 
 

@@ -155,7 +155,7 @@ def test_the_snapshot_of_a_missing_keystore_is_rendered() -> None:
     from reconciler.planning import plan_target
 
     live = replace(snapshot(), exists=False)
-    plan = plan_target(desired(), live, NOW, lambda _writes: live)
+    plan = plan_target(desired(), live, NOW, lambda _writes: live, lambda _child, _issuer: True)
     report = Report("plan", NOW, "1", "sha256:" + "0" * 64, (TargetReport("a.yaml", "a.p12", None, plan),))
     for name in FORMATS:
         assert render(name, report)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from reconciler.model import Action, EntryKind, Expiry, OutcomeStatus, Status, StoreType
+from reconciler.model import Action, EntryKind, Expiry, OutcomeStatus, Status, Step, StoreType
 from reconciler.reports.document import list_document
 from reconciler.reports.json_text import dump
 from reconciler.reports.table import render
@@ -72,6 +72,7 @@ def test_the_schemas_share_their_definitions() -> None:
     ("values", "place"),
     [
         (Action, ("change", "action")),
+        (Step, ("change", "step")),
         (Status, ("finding", "status")),
         (Expiry, ("finding", "expiry")),
         (OutcomeStatus, ("outcome", "status")),
@@ -109,12 +110,13 @@ def test_the_text_is_safe_for_a_terminal_and_is_utf_8() -> None:
 
 def test_drift_tells_coverage_and_ends() -> None:
     (target,) = json.loads(render("json", sample.single("drift")))["targets"]
-    assert target["coverage"] == {"entries": 14, "managed": 8, "unmanaged": 3, "sap_owned": 2, "protected": 1}
+    assert target["coverage"] == {"entries": 18, "managed": 12, "unmanaged": 3, "sap_owned": 2, "protected": 1}
     assert [one["alias"] for one in target["ends"]["expired"]] == ["legacy_partner", "old_authority"]
     assert [one["alias"] for one in target["ends"]["inside_window"]] == ["test_key", "s4_client"]
     assert [(one["alias"], one["own"]) for one in target["ends"]["next_90_days"]] == [
         ("bank_client", False),
         ("soon_authority", True),
+        ("retired_partner", True),
     ]
 
 

@@ -47,6 +47,7 @@ def test_drift_fails_for_what_the_exit_code_counts() -> None:
         "sap_global_root",
         "sap_cloudintegrationcertificate",
         "vendor_root",
+        "waiting_client",
     }
 
 

@@ -181,9 +181,9 @@ def test_a_table_that_is_too_long_counts_its_missing_rows() -> None:
 def test_the_title_counts_what_the_report_is_about() -> None:
     titles = {command: render("markdown", sample.fleet(command)).splitlines()[1] for command in COMMANDS}
     assert titles == {
-        "plan": "## Keystore plan: 7 changes, 2 keystores failed",
-        "apply": "## Keystore apply: 6 applied, 1 failed, 1 keystore failed",
-        "drift": "## Keystore drift: 11 differences, 2 keystores failed",
+        "plan": "## Keystore plan: 10 changes, 2 keystores failed",
+        "apply": "## Keystore apply: 9 applied, 1 failed, 1 keystore failed",
+        "drift": "## Keystore drift: 14 differences, 2 keystores failed",
     }
 
 

@@ -77,7 +77,7 @@ def test_counts_are_there_when_they_are_zero() -> None:
 
 def test_a_plan_counts_changes_and_an_apply_counts_outcomes() -> None:
     assert values(sample.single("plan"), "reconcile_keystore_changes", action="renew") == [2]
-    assert values(sample.single("apply"), "reconcile_keystore_outcomes", status="applied") == [5]
+    assert values(sample.single("apply"), "reconcile_keystore_outcomes", status="applied") == [7]
 
 
 def test_the_time_of_the_run_is_there_to_alert_on_its_absence() -> None:

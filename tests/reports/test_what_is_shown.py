@@ -20,6 +20,8 @@ from reconciler.model import (
     Report,
     Snapshot,
     Status,
+    Step,
+    StoreType,
     TargetPlan,
     TargetReport,
     Unmanaged,
@@ -51,7 +53,7 @@ if TYPE_CHECKING:
 
 
 def planned(state: DesiredState, live: Snapshot, *changes: Change) -> TargetReport:
-    plan = TargetPlan(state, live, compare(state, live, NOW), changes)
+    plan = TargetPlan(state, live, compare(state, live, NOW, lambda _child, _issuer: True), changes)
     return TargetReport("keystore.yaml", "x.p12", live.type, plan)
 
 
@@ -136,6 +138,43 @@ def test_ignored_entries_are_not_listed_and_do_not_differ() -> None:
     ignored = planned(desired(wanted_certificate("a"), unmanaged=Unmanaged.IGNORE), live)
     assert [one.alias for one in standings(listed, NOW)] == ["a", "b"]
     assert [one.alias for one in standings(ignored, NOW)] == ["a"]
+
+
+def test_an_entry_that_is_renamed_and_replaced_shows_the_replacement() -> None:
+    rename = Change(Action.RENAME, "old", "renamed", "m", before=entry("old"), step=Step.RENAME, new_alias="one")
+    put = Change(Action.REPLACE, "one", "certificate", "m", before=entry("old"))
+    for changes in ((rename, put), (put, rename)):
+        target = planned(desired(wanted_certificate("one")), snapshot(entry("one", certificate("CN=x"))), *changes)
+        (one,) = standings(target, NOW)
+        assert one.change is put
+
+
+def test_what_became_of_the_worse_of_two_changes_counts() -> None:
+    rename = Change(Action.RENAME, "old", "renamed", "m", before=entry("old"), step=Step.RENAME, new_alias="one")
+    put = Change(Action.REPLACE, "one", "certificate", "m", before=entry("old"))
+    outcomes = (Outcome(rename, OutcomeStatus.APPLIED), Outcome(put, OutcomeStatus.FAILED, "no"))
+    target = planned(desired(wanted_certificate("one")), snapshot(), rename, put)
+    (one,) = standings(replace(target, outcomes=outcomes), NOW)
+    assert (one.status, one.message) == ("missing", "no")
+
+
+def test_a_successor_that_waits_belongs_to_its_alias() -> None:
+    staged = key_pair("pair.next", certificate("CN=next"))
+    live = snapshot(key_pair("pair"), staged)
+    target = planned(desired(wanted_key_pair("pair")), live)
+    (one,) = standings(target, NOW)
+    assert [alias for alias, _ in one.entries] == ["pair", "pair.next"]
+    assert coverage(target) == Coverage(managed=2)
+    report = Report("drift", NOW, "1", "sha256:" + "0" * 64, (target,))
+    assert 'alias="pair.next"' in render("prometheus", report)
+    assert "pair.next" in render("ics", report)
+    assert "<h4>pair.next</h4>" in render("html", report)
+
+
+def test_a_finding_about_the_keystore_itself_has_a_title() -> None:
+    live = replace(snapshot(entry("a")), type=StoreType.JKS)
+    (itself, _) = standings(planned(desired(wanted_certificate("a")), live), NOW)
+    assert (itself.alias, itself.title, itself.differs) == ("", "the keystore itself", True)
 
 
 # ------------------------------------------------------------------------------------------------- horizon
@@ -246,14 +285,33 @@ def test_a_removal_has_the_other_column() -> None:
 
 
 def test_a_removal_of_a_declared_key_pair_makes_none() -> None:
-    found = compare_change(Change(Action.DELETE, "a", "absent", "m", wanted=wanted_key_pair("a"), before=key_pair("a")))
-    assert not found.has_after
+    change = Change(Action.DELETE, "a", "absent", "m", None, wanted_key_pair("a"), key_pair("a"), step=Step.REMOVE)
+    assert not compare_change(change).has_after
+
+
+def test_a_successor_that_takes_over_is_what_comes() -> None:
+    staged = key_pair("a.next", certificate("CN=staged"))
+    change = Change(Action.RENEW, "a", "activated", "m", None, wanted_key_pair("a"), key_pair("a"), staged=staged,
+                    step=Step.TAKE_OVER)  # fmt: skip
+    assert columns(change)["Subject"] == ("CN=a", "CN=staged")
+
+
+def test_an_answer_that_is_put_in_place_is_what_comes() -> None:
+    change = Change(Action.IMPORT, "a", "response-ready", "m", None, wanted_key_pair("a"), key_pair("a"),
+                    step=Step.ANSWER, chain=(certificate("CN=answer"),))  # fmt: skip
+    assert columns(change)["Subject"] == ("CN=a", "CN=answer")
+
+
+def test_what_a_backup_holds_is_what_comes() -> None:
+    change = Change(Action.REPLACE, "a", "rollback", "m", before=entry("a"), restored=entry("a", certificate("CN=old")),
+                    step=Step.RESTORE)  # fmt: skip
+    assert columns(change)["Subject"] == ("CN=a", "CN=old")
 
 
 def test_a_rename_keeps_everything() -> None:
     for change in (
-        Change(Action.RENAME, "a", "renamed", "m", before=entry("a")),
-        Change(Action.REPLACE, "A", "alias-case", "m", wanted=wanted_key_pair("a"), before=key_pair("A")),
+        Change(Action.RENAME, "a", "renamed", "m", before=entry("a"), step=Step.RENAME, new_alias="b"),
+        Change(Action.REPLACE, "A", "alias-case", "m", None, wanted_key_pair("a"), key_pair("A"), step=Step.RESPELL),
     ):
         assert not any(fact.changes for fact in compare_change(change).facts)
 
