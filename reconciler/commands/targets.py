@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler import __version__
-from reconciler.errors import DesiredStateError, PlanRefusedError, Problem, ReconcileError
+from reconciler.errors import DesiredStateError, PlanRefusedError, ReconcileError
 from reconciler.logs import log
 from reconciler.model import (
     DesiredState,
@@ -17,9 +17,7 @@ from reconciler.model import (
     KeystoreTarget,
     Report,
     Source,
-    Step,
     TargetReport,
-    WantedImport,
 )
 from reconciler.secret import Secret
 from reconciler.terminal import is_terminal, print_error
@@ -98,29 +96,7 @@ def plan_state(state: DesiredState, now: datetime, *, renewals_only: bool = Fals
     reader = reader_of(resolved)
     live = reader.read()
     log("keystore read", keystore=state.keystore.location, entries=len(live.entries))
-    plan = plan_target(resolved, live, now, reader.preview, is_signed_by, renewals_only=renewals_only)
-    _check_keys(plan)
-    return plan
-
-
-def _check_keys(plan: TargetPlan) -> None:
-    """Open the key pairs that are to be brought along now, so that what was reviewed can also be done.
-
-    Raises:
-        DesiredStateError: a password is wrong, or a key does not fit its certificate.
-    """
-    from reconciler.desired.material import open_key
-
-    problems = []
-    for change in plan.changes:
-        if isinstance(change.wanted, WantedImport) and change.step is Step.PUT:
-            try:
-                open_key(change.wanted.material)
-            except ReconcileError as error:
-                message = f"{change.alias}: {error.message}"
-                problems.append(Problem("key-pair-file", message, change.source, hint=error.hint))
-    if problems:
-        raise DesiredStateError(problems)
+    return plan_target(resolved, live, now, reader.preview, is_signed_by, renewals_only=renewals_only)
 
 
 def _planned(state: DesiredState, now: datetime, renewals_only: bool) -> TargetReport:  # handed on

@@ -171,13 +171,15 @@ def test_one_flipped_bit_is_noticed_anywhere(filled):
         assert filled.live.read_bytes() == spoilt
 
 
-def test_another_type_than_declared_is_told_with_the_line(filled_pkcs12):
+def test_another_type_than_declared_is_a_migration_that_is_planned_first(filled_pkcs12):
     filled_pkcs12.declare(type="jks")
+    before = filled_pkcs12.live.read_bytes()
 
-    result = fails(filled_pkcs12, 1, "a keystore of the type pkcs12, the desired state says jks")
+    result = filled_pkcs12.run("plan", "keystore.yaml", "--detailed-exitcode")
 
-    assert "keystore.yaml:2:" in result.err
-    assert "write `type: pkcs12`" in result.err
+    assert result.code == 2
+    assert "migrate" in result.out
+    assert filled_pkcs12.live.read_bytes() == before
 
 
 # ------------------------------------------------------------------------------------- what cannot be written
@@ -204,7 +206,7 @@ def test_a_read_only_directory_with_a_lock_file_is_told(filled_pkcs12):
 
 def test_backups_that_cannot_be_written_are_told(filled_pkcs12):
     directory = filled_pkcs12.live.with_name("store.backups")
-    directory.mkdir()
+    directory.mkdir(exist_ok=True)
     directory.chmod(0o555)
 
     result = fails(filled_pkcs12, 1, "the backup of the keystore cannot be written", preexec_fn=give_up_root)

@@ -158,7 +158,7 @@ def test_temporary_files_are_for_their_owner_alone_and_encrypted(typed, monkeypa
 
     assert typed.apply(**SECRETS).code == 0
 
-    assert [mode for mode, _ in seen] == [0o600, 0o600]  # the backup, and the keystore
+    assert [mode for mode, _ in seen] == [0o600, 0o600, 0o600]  # the backup, its record, and the keystore
     for _, content in seen:
         keeps("a temporary file", content)
 
