@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.model import Action, EntryKind, OutcomeStatus, Status, WantedKeyPair
+from reconciler.model import Action, EntryKind, OutcomeStatus, Status, Step, WantedKeyPair
 from reconciler.reports.coverage import Coverage, coverage
 from reconciler.reports.document import summary
 from reconciler.reports.drift_groups import drift_groups
@@ -352,7 +352,11 @@ def _changes(command: str, member: Member) -> list[tuple[Change, Outcome | None]
         return [(change, None) for change in plan.changes]
     # Drift looks at what differs, not at what an apply would renew by the way.
     differing = (standing.change for standing in member.standings if standing.finding.status is Status.DIFFERS)
-    return [(change, None) for change in differing if change is not None]
+    return [(change, None) for change in differing if change is not None and change.step not in _ONE_SIDED]
+
+
+# What leaves nothing to compare: the same certificate on both sides, or none on one.
+_ONE_SIDED = frozenset({Step.RENAME, Step.RESPELL, Step.REMOVE, Step.MIGRATE})
 
 
 def _card(change: Change, outcome: Outcome | None, certificates: Certificates, use: str) -> Card:
@@ -369,7 +373,7 @@ def _card(change: Change, outcome: Outcome | None, certificates: Certificates, u
         place=place(change.source),
         facts=comparison.facts,
         has_before=comparison.has_before,
-        has_after=comparison.has_after,
+        has_after=comparison.has_after and change.step not in _ONE_SIDED,
         before=tuple(certificates.add(one, listed) for one in comparison.before[:1]),
         after=tuple(certificates.add(one, listed) for one in comparison.after[:1]),
         warnings=change.warnings,

@@ -59,7 +59,10 @@
       }
       count.value = `${shown} of ${rows.length}`;
     };
-    for (const control of [words, status, attention]) control.addEventListener("input", filter);
+    // Of a large fleet not every keystroke is worth a pass over all rows.
+    let timer;
+    const soon = () => { clearTimeout(timer); timer = setTimeout(filter, 250); };
+    for (const control of [words, status, attention]) control.addEventListener("input", rows.length > 3000 ? soon : filter);
     bar.addEventListener("submit", (event) => event.preventDefault());
     document.addEventListener("keydown", (event) => {
       if (event.key === "/" && !event.ctrlKey && !event.metaKey && !/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) {
