@@ -17,6 +17,7 @@ from reconciler.model import (
     Finding,
     Outcome,
     OutcomeStatus,
+    RenewBefore,
     Report,
     Snapshot,
     Status,
@@ -25,9 +26,11 @@ from reconciler.model import (
     TargetPlan,
     TargetReport,
     Unmanaged,
+    WantedExisting,
 )
 from reconciler.reports import facts
 from reconciler.reports.coverage import Coverage, coverage
+from reconciler.reports.document import wanted_document
 from reconciler.reports.drift_groups import drift_groups
 from reconciler.reports.fleet import causes, members
 from reconciler.reports.horizon import Term, endings, first_to_end
@@ -36,6 +39,7 @@ from reconciler.reports.side_by_side import PENDING, compare_change
 from reconciler.reports.standing import Severity, Standing, standings
 from reconciler.reports.table import render
 from tests.builders import (
+    HERE,
     NOW,
     certificate,
     desired,
@@ -378,6 +382,25 @@ def test_what_is_declared_is_said_in_a_few_words() -> None:
     assert facts.declared(wanted_certificate("a")) == "trusted certificate, one"
     assert facts.declared(wanted_import("a")) == "key pair, one, from partner.p12"
     assert facts.declared(wanted_key_pair("a")) == "key pair, CN=one"
+    assert facts.declared(WATCHED) == "key pair, watched"
+
+
+WATCHED = WantedExisting("a", HERE, "0" * 64, RenewBefore(duration=timedelta(days=30)))
+
+
+def test_a_watched_key_pair_is_documented_by_its_fingerprint() -> None:
+    assert wanted_document(WATCHED) == {"sha256": "0" * 64}
+    assert wanted_document(None) is None
+
+
+def test_a_successor_that_takes_over_is_named_at_a_terminal() -> None:
+    staged = key_pair("a.next", certificate("CN=staged"))
+    change = Change(Action.RENEW, "a", "activated", "takes over", None, wanted_key_pair("a"), key_pair("a"),
+                    staged=staged, step=Step.TAKE_OVER)  # fmt: skip
+    target = planned(desired(wanted_key_pair("a")), snapshot(key_pair("a"), staged), change)
+    text = render("text", Report("plan", NOW, "1", "sha256:" + "0" * 64, (target,)))
+    assert "CN=staged" in text
+    assert "takes over" in text
 
 
 def test_printable_text_is_one_line_and_says_what_it_hides() -> None:
