@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from reconciler.keystores.protocol import Container
     from reconciler.model import Entry, KeystoreTarget, Migration, RunFacts, WantedKeyPair, Write
+    from reconciler.runs import Run
     from reconciler.secret import Secret
 
     PreviousPassword = Callable[[], Secret | None]
@@ -75,7 +76,7 @@ class FileKeystore:
 
         return signing_request(self.private_key(alias), wanted)
 
-    def runs(self) -> tuple[history.Run, ...]:
+    def runs(self) -> tuple[Run, ...]:
         """What was done to the keystore, newest first."""
         return history.read_runs(self.target.path, self.target.location)
 
@@ -87,7 +88,7 @@ class FileKeystore:
         """
         return self._backup(run)[0].snapshot()
 
-    def backup_opens(self, run: history.Run) -> str | None:
+    def backup_opens(self, run: Run) -> str | None:
         """Which password opens the backup of a run: `password`, `previousPassword`, or None for neither."""
         try:
             data = history.read_backup(run, self.target.location)

@@ -101,7 +101,7 @@ def _change(change: Change, paint: Palette) -> Iterator[str]:
     place = f"{change.source.file}:{change.source.line}" if change.source else ""
     yield f"{indent}{paint.quiet(f'{_why(change)}  {printable(place)}'.rstrip())}"
     for warning in change.warnings:
-        yield f"{indent}{paint.careful('weaker')} {printable(warning)}"
+        yield f"{indent}{paint.careful('note' if change.migration else 'weaker')} {printable(warning)}"
     if change.receivers:
         names = printable(", ".join(change.receivers))
         yield f"{indent}{paint.careful('receivers')} that know this certificate: {names}"
