@@ -62,7 +62,7 @@ class Writing:
     facts: RunFacts | None
 
 
-def begin(writing: Writing, shown_as: str) -> tuple[Path, ...]:
+def keep(writing: Writing, shown_as: str) -> tuple[Path, ...]:
     """Write backup and record; the files that were written, so that a run that fails can take them away again.
 
     Raises:

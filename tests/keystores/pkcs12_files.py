@@ -160,6 +160,7 @@ def openssl_counts(openssl, path, password):
         [openssl, "pkcs12", "-in", path, "-nodes", "-passin", "env:STOREPASS", "-legacy"],
         capture_output=True,
         text=True,
+        errors="replace",  # names in an encoding of their own
         check=False,
         env={"STOREPASS": "" if password is None else password.text()},
     )
