@@ -192,7 +192,7 @@ def test_java_opens_each_migrated_keystore_and_finds_the_same_keys(migrations, j
         )
     views = java_sees(questions)
     compared = sum(_same_in_java(*both) for both in zip(moved, views[::2], views[1::2], strict=True))
-    assert compared > 100
+    assert compared > 80
 
 
 def _keys(aliases: list[str], password: str | None) -> dict[str, str]:
