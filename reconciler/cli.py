@@ -30,6 +30,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "adopt": ("reconciler.commands.adopt", "Write a state file and certificates from a live keystore."),
     "csr": ("reconciler.commands.csr", "Write the signing request of a key pair."),
     "export": ("reconciler.commands.export", "Write certificate, root, chain or public key of an entry."),
+    "history": ("reconciler.commands.history", "Tell what was applied to a keystore file, and what can be undone."),
+    "rollback": ("reconciler.commands.rollback", "Undo what a run did to a keystore file."),
     "connect": ("reconciler.commands.connect", "Test a TLS connection: chain, trust, host name, client certificate."),
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -12,9 +11,7 @@ import click
 from reconciler.commands import options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from reconciler.model import Report, TargetPlan, TargetReport
+    from reconciler.model import Report
 
 
 @click.command(name="apply", short_help="Do it, read again, compare again, report.")
@@ -58,7 +55,7 @@ def command(
       reconcile apply keystore.yaml --yes
       reconcile apply keystore.yaml --plan plan.json --yes
     """
-    from reconciler.commands.carrying_out import carry_out
+    from reconciler.commands.carrying_out import carry_out, confirm, exit_code_of
     from reconciler.commands.output import write_report
     from reconciler.commands.reviewed import check_age, check_same, max_age, read_reviewed
     from reconciler.commands.targets import exit_codes, plan_states, worst
@@ -83,10 +80,10 @@ def command(
     if any(target.changes for target in planned):
         if format_name == "text":
             write_report(report, "text")
-        _confirm(planned, yes=yes)
+        confirm(planned, yes=yes)
     done = carry_out(report, datetime.now(UTC))
     write_report(done, format_name)
-    return worst([*exit_codes(done), *map(_code, done.targets)])
+    return worst([*exit_codes(done), *map(exit_code_of, done.targets)])
 
 
 def _not_as_reviewed(report: Report, format_name: str) -> int:
@@ -99,29 +96,3 @@ def _not_as_reviewed(report: Report, format_name: str) -> int:
     if len(report.targets) > 1:
         say("the reviewed plan is not applied, for not all of its keystores can be planned; nothing was written")
     return worst(exit_codes(report))
-
-
-def _confirm(planned: Sequence[TargetPlan], *, yes: bool) -> None:
-    from reconciler.errors import ReconcileError
-    from reconciler.terminal import is_terminal
-
-    count = sum(len(target.changes) for target in planned)
-    changes = "1 change" if count == 1 else f"{count} changes"
-    if yes:
-        return
-    if not is_terminal(sys.stdin):
-        raise ReconcileError(
-            f"{changes} to be applied, and there is no terminal to ask at; nothing was written",
-            hint="review the plan and give --yes",
-        )
-    if not click.confirm(f"Apply {changes}?", err=True):
-        raise ReconcileError("not applied, as you said; nothing was written")
-
-
-def _code(target: TargetReport) -> int:
-    from reconciler.model import OutcomeStatus
-
-    statuses = {outcome.status for outcome in target.outcomes or ()}
-    if OutcomeStatus.FAILED not in statuses:
-        return 0
-    return 5 if OutcomeStatus.APPLIED in statuses else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,10 @@ from reconciler.errors import ReconcileError
 from reconciler.logs import log
 from reconciler.model import OutcomeStatus, RunFacts
 from reconciler.ownership import alias_key
-from reconciler.terminal import print_error
+from reconciler.terminal import is_terminal, print_error
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from reconciler.model import Outcome, Report, TargetPlan, TargetReport
@@ -82,3 +84,32 @@ def _verified(plan: TargetPlan, outcomes: tuple[Outcome, ...], now: datetime) ->
             )
         result.append(replace(outcome, after=entries.get(key)))
     return tuple(result)
+
+
+def confirm(planned: Sequence[TargetPlan], *, yes: bool) -> None:
+    """Ask whether to go on, at a terminal.
+
+    Raises:
+        ReconcileError: there is none and `yes` was not given, or the answer is no.
+    """
+    import click
+
+    count = sum(len(target.changes) for target in planned)
+    changes = "1 change" if count == 1 else f"{count} changes"
+    if yes:
+        return
+    if not is_terminal(sys.stdin):
+        raise ReconcileError(
+            f"{changes} to be applied, and there is no terminal to ask at; nothing was written",
+            hint="review the plan and give --yes",
+        )
+    if not click.confirm(f"Apply {changes}?", err=True):
+        raise ReconcileError("not applied, as you said; nothing was written")
+
+
+def exit_code_of(target: TargetReport) -> int:
+    """What the outcomes of a target make of the exit code: 5 applied in part, 1 not at all, else 0."""
+    statuses = {outcome.status for outcome in target.outcomes or ()}
+    if OutcomeStatus.FAILED not in statuses:
+        return 0
+    return 5 if OutcomeStatus.APPLIED in statuses else 1

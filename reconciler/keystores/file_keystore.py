@@ -13,7 +13,7 @@ from reconciler.errors import KeystoreUnreadableError, PlanRefusedError, Problem
 from reconciler.keystores import history
 from reconciler.keystores.files import locked, read_keystore_file, reason_of, replace_file
 from reconciler.keystores.formats import FORMATS, new_container, open_container, parse_container
-from reconciler.model import EntryKind, PutCertificate, PutKeyPair, Restore, Snapshot
+from reconciler.model import EntryKind, PutCertificate, PutKeyPair, Restore, Snapshot, StoreType
 from reconciler.ownership import alias_key
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from reconciler.keystores.protocol import Container
     from reconciler.model import Entry, KeystoreTarget, Migration, RunFacts, WantedKeyPair, Write
+    from reconciler.runs import Run
     from reconciler.secret import Secret
 
     PreviousPassword = Callable[[], Secret | None]
@@ -75,7 +76,7 @@ class FileKeystore:
 
         return signing_request(self.private_key(alias), wanted)
 
-    def runs(self) -> tuple[history.Run, ...]:
+    def runs(self) -> tuple[Run, ...]:
         """What was done to the keystore, newest first."""
         return history.read_runs(self.target.path, self.target.location)
 
@@ -87,7 +88,7 @@ class FileKeystore:
         """
         return self._backup(run)[0].snapshot()
 
-    def backup_opens(self, run: history.Run) -> str | None:
+    def backup_opens(self, run: Run) -> str | None:
         """Which password opens the backup of a run: `password`, `previousPassword`, or None for neither."""
         try:
             data = history.read_backup(run, self.target.location)
@@ -129,11 +130,10 @@ class FileKeystore:
             previous = self._previous()
             return parse_container(data, previous, origin=origin), previous, True
         except KeystoreUnreadableError:
-            first.message = f"neither `password` nor `previousPassword` opens the keystore: {first.message}"
-            raise first from None
+            message = f"neither `password` nor `previousPassword` opens the keystore: {first.message}"
         except ReconcileError as error:
-            first.message += f"; and `previousPassword` could not be tried: {error.message}"
-            raise first from None
+            message = f"{first.message}; and `previousPassword` could not be tried: {error.message}"
+        raise KeystoreUnreadableError(message, where=first.where, hint=first.hint)
 
     def _check_type(self, container: Container) -> None:
         if FORMATS[container.type].empty is None:
@@ -188,6 +188,9 @@ class FileKeystore:
 
         if self._declared is None:
             reason = "a keystore migrates only under a password, and none is declared"
+            raise self._cannot_migrate([("", reason)])
+        if _needs_ascii(migration) and not self._declared.reveal().isascii():
+            reason = "Java 17 opens no PKCS#12 with current encryption whose password has characters beyond ASCII"
             raise self._cannot_migrate([("", reason)])
         terms = Terms(migration.to_type, migration.to_encryption, self._password, new, migration.unchanged)
         try:
@@ -357,6 +360,14 @@ class WritableFileKeystore(FileKeystore):
             raise ReconcileError(
                 f"the directory of the keystore cannot be made: {reason_of(error)}", where=self.target.location
             ) from None
+
+
+def _needs_ascii(migration: Migration) -> bool:
+    """PBES2 takes the password in UTF-8, which Java does since 18; the older schemes take UTF-16."""
+    if migration.to_type is not StoreType.PKCS12:
+        return False
+    kept = migration.from_encryption if migration.from_type is StoreType.PKCS12 else "modern"
+    return (migration.to_encryption or kept) == "modern"
 
 
 def _opens(container: Container, alias: str, password: Secret | None) -> bool:

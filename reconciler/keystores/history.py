@@ -21,85 +21,19 @@ from typing import TYPE_CHECKING, Any
 from reconciler import __version__
 from reconciler.errors import KeystoreUnreadableError, ReconcileError
 from reconciler.keystores.files import read_keystore_file, reason_of, write_private_file
-from reconciler.ownership import alias_key
+from reconciler.ownership import alias_key, staging_alias
+from reconciler.runs import STAMP, EntryFacts, Run, RunChange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from reconciler.model import Change, Entry, RunFacts, Snapshot
 
 FORMAT_VERSION = "1"
-STAMP = "%Y%m%dT%H%M%S.%fZ"
 RECORD = ".run.json"
 _NAME = re.compile(r"([0-9]{8}T[0-9]{6}\.[0-9]{6}Z)(\.run\.json|\.[^.]*)?")
 # A record of ten thousand entries has 4 MB.
 MAX_RECORD = 16 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class EntryFacts:
-    """An entry before or after a run, as the record keeps it."""
-
-    kind: str
-    chain: tuple[str, ...]  # SHA-256, leaf first
-    digest: str  # `Entry.digest`
-    subject: str | None = None
-
-    def is_still(self, entry: Entry | None) -> bool:
-        """Whether a live entry is this one: the same bytes, or another program's rewriting of the same content."""
-        if entry is None or entry.kind != self.kind:
-            return False
-        return entry.digest == self.digest or (bool(self.chain) and self.chain == _chain(entry))
-
-
-@dataclass(frozen=True, slots=True)
-class RunChange:
-    """One change of a run, in the words of its plan."""
-
-    action: str
-    alias: str
-    reason: str
-    new_alias: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One run that wrote the keystore.
-
-    Attributes:
-        id: Its moment in UTC, which sorts.
-        backup: The path of the keystore file as it was before; None where there was none or it is gone.
-        command: apply or rollback.
-        state: The state file.
-        digest: Of the plan.
-        tool_version: Of the program that ran.
-        undoes: The run that it undid.
-        version_before: SHA-256 of the file before; None where the run made it.
-        version_after: SHA-256 of the file that the run left.
-        migrated: Whether the file changed its type, password or encryption.
-        changes: What the plan said.
-        entries: By the identity of the alias: what was there before and after; None for nothing.
-        problem: Why the record cannot be read; then the rest says nothing.
-    """
-
-    id: str
-    backup: str | None = None
-    command: str = ""
-    state: str = ""
-    digest: str = ""
-    tool_version: str = ""
-    undoes: str | None = None
-    version_before: str | None = None
-    version_after: str = ""
-    migrated: bool = False
-    changes: tuple[RunChange, ...] = ()
-    entries: tuple[tuple[str, EntryFacts | None, EntryFacts | None], ...] = ()
-    problem: str | None = None
-
-    @property
-    def moment(self) -> datetime:
-        """When it was."""
-        return datetime.strptime(self.id, STAMP).replace(tzinfo=UTC)
 
 
 # ------------------------------------------------------------------------------------------------- writing
@@ -191,7 +125,8 @@ def _new_id(directory: Path) -> str:
 
 def _document(run: str, writing: Writing) -> dict[str, Any]:
     facts, before = writing.facts, writing.live
-    touched = _touched(before, writing.staged)
+    named = {alias_key(name) for change in (facts.changes if facts else ()) for name in _named_by(change)}
+    touched = _touched(before, writing.staged, named)
     return {
         "format_version": FORMAT_VERSION,
         "run": run,
@@ -208,14 +143,24 @@ def _document(run: str, writing: Writing) -> dict[str, Any]:
     }
 
 
-def _touched(live: Snapshot, staged: Snapshot) -> Iterator[tuple[str, Entry | None, Entry | None]]:
-    """The entries that are not what they were: another kind, chain of their own, or bytes."""
+def _named_by(change: Change) -> tuple[str, ...]:
+    return change.alias, staging_alias(change.alias), change.new_alias or ""
+
+
+def _touched(
+    live: Snapshot, staged: Snapshot, named: Collection[str]
+) -> Iterator[tuple[str, Entry | None, Entry | None]]:
+    """The entries that are not what they were: another kind, other bytes, or the longer chain that was asked for."""
     before = {alias_key(entry.alias): entry for entry in live.entries}
     after = {alias_key(entry.alias): entry for entry in staged.entries}
     for key in sorted(before.keys() | after.keys()):
         old, new = before.get(key), after.get(key)
-        if old is None or new is None or (old.digest, old.kind) != (new.digest, new.kind):
+        if old is None or new is None or _is_other(old, new, by_chain=key in named):
             yield key, old, new
+
+
+def _is_other(old: Entry, new: Entry, *, by_chain: bool) -> bool:
+    return (old.digest, old.kind) != (new.digest, new.kind) or (by_chain and _chain(old) != _chain(new))
 
 
 def _change(change: Change) -> dict[str, Any]:

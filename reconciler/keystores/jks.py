@@ -166,6 +166,8 @@ class JksContainer:
             return entry
         # Java takes a private key without certificates for a secret key, and so does everything here.
         is_pair = bool(entry.certificates)
+        if not is_pair and self.type is StoreType.JKS and terms.type is StoreType.JCEKS:
+            return "a private key without certificates, at which Java fails in a JCEKS keystore"
         fixed = entry.key in terms.unchanged
         if is_pair and not fixed:
             if terms.new is None:

@@ -136,6 +136,7 @@ class Draft:
         self._key_ids = {bag.key_id for bag in view.bags}
         # Certificates that may have been in no other chain than one that went away.
         self._loose: set[bytes] = set()
+        self._retired: set[bytes] = set()  # those of them that were leaves
         # What Java must show afterwards: the leaf or trusted certificate of each alias that was written.
         self._expected: dict[str, tuple[EntryKind, Certificate | None]] = {}
 
@@ -334,7 +335,9 @@ class Draft:
     def _retire(self, leaves: Sequence[_Place]) -> None:
         """These leaves are no longer needed once; what no key uses any more may be the issuer in another chain yet."""
         self._leaf_uses.subtract(leaves)
-        self._loose.update(der for leaf in leaves if not self._leaf_uses[leaf] for der in _ders(self._bags(leaf)))
+        unused = {der for leaf in leaves if not self._leaf_uses[leaf] for der in _ders(self._bags(leaf))}
+        self._loose |= unused
+        self._retired |= unused
 
     # ------------------------------------------------------------------------------------------- slots
 
@@ -429,19 +432,33 @@ class Draft:
     def _without_orphans(self, safes: tuple[Safe, ...], view: JavaView) -> tuple[tuple[Safe, ...], JavaView]:
         """Take out certificates that were there for nothing but a chain that went away."""
         orphans = self._loose - view.certificates_in_chains
-        if not any(_is_orphan(bag, orphans) for bag in view.bags):
+        spare = self._spare_leaves(view)
+        if not spare and not any(_is_orphan(bag, orphans) for bag in view.bags):
             return safes, view
         before = view.chains()
         for index, slots in enumerate(self._slots):
             for slot in range(len(slots)):
                 place = _Place(index, slot)
-                kept = tuple(bag for bag in self._bags(place) if not _is_orphan(bag, orphans))
+                kept = tuple(b for b in self._bags(place) if not _is_orphan(b, orphans) and id(b) not in spare)
                 if kept != self._bags(place):
                     self._set(place, kept)
         cleaned = self._built()
         view_after = JavaView([safe.bags for safe in cleaned])
         # Which certificate begins its contents can matter to Java: then they stay.
         return (cleaned, view_after) if view_after.chains() == before else (safes, view)
+
+    def _spare_leaves(self, view: JavaView) -> set[int]:
+        """Leaves that lost their key while the same certificate came back in another bag (by `id`)."""
+        owned = view.owners()
+        held = Counter(bag.certificate.der for bag in view.bags if bag.certificate is not None)
+        spare = set()
+        for position, bag in enumerate(view.bags):
+            if bag.certificate is None or bag.trusted or position in owned:
+                continue
+            if bag.certificate.der in self._retired and held[bag.certificate.der] > 1:
+                held[bag.certificate.der] -= 1
+                spare.add(id(bag))
+        return spare
 
     def _check_expected(self, view: JavaView) -> None:
         for key, (kind, certificate) in self._expected.items():

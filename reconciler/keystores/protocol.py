@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.model import Migration, Snapshot, StoreType, WantedKeyPair, Write
+    from reconciler.runs import Run
     from reconciler.secret import Secret
 
 
@@ -42,6 +43,24 @@ class KeystoreReader(Protocol):
 
     def signing_request(self, alias: str, wanted: WantedKeyPair) -> bytes:
         """A PKCS#10 request (DER) for the live key of `alias`, asking for what is declared."""
+
+
+@runtime_checkable
+class KeepsHistory(KeystoreReader, Protocol):
+    """A live keystore of which every run leaves a record and a backup; see `reconciler.keystores.history`."""
+
+    def runs(self) -> tuple[Run, ...]:
+        """What was done to it, newest first."""
+
+    def backup(self, run: str) -> Snapshot:
+        """What it was before a run.
+
+        Raises:
+            ReconcileError: there is no such backup, or no declared password opens it.
+        """
+
+    def backup_opens(self, run: Run) -> str | None:
+        """Which password opens the backup of a run: `password`, `previousPassword`, or None for neither."""
 
 
 class KeystoreWriter(KeystoreReader, Protocol):

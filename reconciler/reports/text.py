@@ -164,7 +164,7 @@ def _change(change: Change, columns: int, paint: Palette) -> Iterator[str]:
     yield from (paint.quiet(line) for line in _filled(_instead(change), " " * indent))
     yield f"{' ' * indent}{paint.quiet(_why(change))}"
     for warning in change.warnings:
-        word = "weaker:" if change.certificate_change else "note:"
+        word = "note:" if change.migration else "weaker:"
         yield from _row(indent, indent, (word, paint.careful), (printable(warning), _plain))
     if change.receivers:
         names = printable(", ".join(change.receivers))

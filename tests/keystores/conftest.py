@@ -38,6 +38,7 @@ class JavaView:
     error: str | None = None
     entries: dict[str, JavaEntry] = field(default_factory=dict)
     opened: dict[str, str] = field(default_factory=dict)  # algorithm, or "error: …"
+    keys: dict[str, str] = field(default_factory=dict)  # SHA-256 of the opened keys
 
 
 def _base64(text: str) -> str:
@@ -61,8 +62,10 @@ def _answer(view: JavaView, fields: list[str]) -> None:
         case ["entry", alias, kind, created, chain]:
             made = None if created == "-" else int(created)
             view.entries[_text(alias)] = JavaEntry(kind, made, tuple(filter(None, chain.split(","))))
-        case ["key", alias, status, algorithm, _]:
+        case ["key", alias, status, algorithm, sha256]:
             view.opened[_text(alias)] = algorithm if status == "ok" else f"error: {algorithm}"
+            if status == "ok":
+                view.keys[_text(alias)] = sha256
 
 
 def ask(java: str, classes: Path, questions: list[Question]) -> list[JavaView]:
