@@ -335,9 +335,9 @@ class Draft:
     def _retire(self, leaves: Sequence[_Place]) -> None:
         """These leaves are no longer needed once; what no key uses any more may be the issuer in another chain yet."""
         self._leaf_uses.subtract(leaves)
-        unused = {der for leaf in leaves if not self._leaf_uses[leaf] for der in _ders(self._bags(leaf))}
-        self._loose |= unused
-        self._retired |= unused
+        unused = [bag for leaf in leaves if not self._leaf_uses[leaf] for bag in self._bags(leaf)]
+        self._loose.update(_ders(unused))
+        self._retired.update(bag.raw for bag in unused)
 
     # ------------------------------------------------------------------------------------------- slots
 
@@ -455,7 +455,7 @@ class Draft:
         for position, bag in enumerate(view.bags):
             if bag.certificate is None or bag.trusted or position in owned:
                 continue
-            if bag.certificate.der in self._retired and held[bag.certificate.der] > 1:
+            if bag.raw in self._retired and held[bag.certificate.der] > 1:
                 held[bag.certificate.der] -= 1
                 spare.add(id(bag))
         return spare
