@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "csr": ("reconciler.commands.csr", "Write the signing request of a key pair."),
     "export": ("reconciler.commands.export", "Write certificate, root, chain or public key of an entry."),
     "connect": ("reconciler.commands.connect", "Test a TLS connection: chain, trust, host name, client certificate."),
+    "receivers": ("reconciler.commands.receivers", "Record in the repository what the receivers send."),
 }
 
 EPILOG = """\b

@@ -38,6 +38,12 @@ def differences(
     yield from _client_certificate(receiver, probe)
 
 
+def changed_since(receiver: Receiver, probe: Probe) -> Iterator[ReceiverNote]:
+    """How a receiver that was recorded differs from its record, whether that matters or not."""
+    yield from _certificates(receiver.recorded, probe.chain)
+    yield from _client_certificate(receiver, probe)
+
+
 # ------------------------------------------------------------------------------------------ the certificates
 
 
