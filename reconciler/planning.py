@@ -157,8 +157,7 @@ def _with_receivers(plan: TargetPlan, preview: Preview, facts: _Facts) -> Target
     after = _after(plan.changes, plan.live, preview)
     entries = foreseeable(after, plan.changes)
     verdicts = judge_receivers(receivers, plan.live.entries, entries, plan.changes, circumstances(*facts))
-    patterns = [one.pattern for one in plan.desired.protected]
-    return replace(plan, receivers=verdicts, unneeded=unneeded_roots(after.entries, verdicts, patterns))
+    return replace(plan, receivers=verdicts, unneeded=unneeded_roots(after.entries, verdicts, plan.desired))
 
 
 def _after(changes: Sequence[Change], live: Snapshot, preview: Preview) -> Snapshot:

@@ -20,6 +20,7 @@ from reconciler.model import (
     ReceiverStatus,
     ReceiverVerdict,
     Step,
+    WantedCertificate,
 )
 from reconciler.ownership import alias_key, protected_by
 from reconciler.receiver_drift import differences
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from reconciler.model import Certificate, Change, Entry, Probe, Receiver, Snapshot
+    from reconciler.model import Certificate, Change, DesiredState, Entry, Probe, Receiver, Snapshot
     from reconciler.trust import Anchor, TrustVerdict
 
     Verify = Callable[[Certificate, Certificate], bool]
@@ -194,10 +195,10 @@ class _Judge:
     def _breaking(self, receiver: Receiver, chain: ChainVerdict) -> str:
         where = _where(receiver, chain)
         at_once = chain.status is ReceiverStatus.WOULD_BREAK
-        when, then = ("", chain.after) if at_once else (f" from {day(self._facts.horizon)} at the latest", chain.later)
+        when, then = ("then", chain.after) if at_once else (f"on {day(self._facts.horizon)}", chain.later)
         lost = ", ".join(chain.lost)
         why = "; ".join(_why(change) for change in self._changes_of(chain.lost)) or "the plan takes it away"
-        return f"would break{when}: {where} is trusted by {lost}, and {why}; then: {then.message}"
+        return f"{where} is trusted by {lost}, and {why}; {when}: {then.message}"
 
     def _changes_of(self, aliases: Sequence[str]) -> list[Change]:
         keys = {alias_key(alias) for alias in aliases}
@@ -220,7 +221,7 @@ class _Judge:
             yield ReceiverNote(chain.host_code, f"{where} does not fit the name: {chain.host_message}")
         if chain.moment < now:
             what = "record the new one" if chain.origin == RECORDED else "nobody can connect until it is renewed"
-            yield ReceiverNote("leaf-expired", f"{where} begins with a certificate of {day(chain.moment)}: {what}")
+            yield ReceiverNote("expired", f"{where} begins with a certificate of {day(chain.moment)}: {what}")
         if chain.after.is_trusted and not chain.later.is_trusted:
             message = f"{where} is trusted only until {day(chain.after.until)}: {chain.later.message}"
             yield ReceiverNote("ends-within-horizon", message)
@@ -307,7 +308,7 @@ def _anchor_warnings(chain: ChainVerdict, horizon: datetime) -> Iterator[Receive
         message = (
             f"the entry {chain.after.anchor_alias} ends on {day(root.not_after)}: the receiver will move to another"
         )
-        yield ReceiverNote("anchor-expiring", message)
+        yield ReceiverNote("root-expiring", message)
 
 
 # ------------------------------------------------------------------------------------- roots: needed, not needed
@@ -349,13 +350,18 @@ def _need(
 
 
 def unneeded_roots(
-    entries: Iterable[Entry], verdicts: Sequence[ReceiverVerdict], patterns: Sequence[str]
+    entries: Iterable[Entry], verdicts: Sequence[ReceiverVerdict], desired: DesiredState
 ) -> tuple[str, ...]:
-    """The trusted certificates that carry no chain that is known; those of SAP and protected ones are not listed."""
+    """The trusted certificates that carry no chain that is known.
+
+    Those of SAP, protected ones, and those that wait for receivers to come over to them are not listed.
+    """
     chains = [chain for verdict in verdicts for chain in verdict.chains]
     if not chains:
         return ()
     needed = {alias_key(alias) for chain in chains for alias in (*chain.after.anchors, *chain.later.anchors)}
+    needed |= {alias_key(one.alias) for one in desired.wanted if isinstance(one, WantedCertificate) and one.replaces}
+    patterns = [one.pattern for one in desired.protected]
     return tuple(
         entry.alias
         for entry in entries

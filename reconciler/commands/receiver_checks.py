@@ -87,11 +87,11 @@ def refuse_breaking(report: Report, wishes: ReceiverWishes, now: datetime, *, op
 def _problems(plan: TargetPlan, wishes: ReceiverWishes) -> Iterator[Problem]:
     for verdict in plan.receivers:
         if verdict.status is ReceiverStatus.WOULD_BREAK:
-            yield _problem(verdict, "would-break")
+            yield _problem(verdict, "would-break", "would break")
         elif verdict.status is ReceiverStatus.UNKNOWN and wishes.require:
-            yield _problem(verdict, "unknown")
+            yield _problem(verdict, "unknown", "is unknown")
 
 
-def _problem(verdict: ReceiverVerdict, code: str) -> Problem:
-    message = f"receiver {verdict.receiver.name}: {verdict.message}"
+def _problem(verdict: ReceiverVerdict, code: str, what: str) -> Problem:
+    message = f"the receiver {verdict.receiver.name} {what}: {verdict.message}"
     return Problem(code, message, verdict.receiver.source, hint=verdict.hint or None, refusal=True)

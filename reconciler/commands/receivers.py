@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 @click.group(name="receivers", short_help="Record in the repository what the receivers send.")
 def command() -> None:
-    """The systems that the state files name under `receivers`."""
+    """The systems that the state files name under `receivers`.
+
+    \b
+    Example:
+      reconcile receivers record keystore.yaml
+    """
 
 
 @command.command(name="record", short_help="Write the chains that the receivers send now.")

@@ -76,4 +76,5 @@ def _answers(finding: Finding) -> str:
     if finding.status is Status.PROTECTED:
         owner = finding.live.owner if finding.live else None
         return "sap" if protected_by(finding.alias, owner) else "protected"
-    return "unmanaged" if finding.wanted is None else "managed"
+    is_managed = finding.wanted is not None or finding.status is Status.STILL_NEEDED
+    return "managed" if is_managed else "unmanaged"
