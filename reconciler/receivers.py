@@ -117,7 +117,8 @@ class _Judge:
         changes: Sequence[Change],
         facts: Circumstances,
     ) -> None:
-        self._before, self._after = before, after
+        # Most plans change no root: then the second question is the first one.
+        self._before, self._after = before, before if after == before else after
         self._changes = changes
         self._facts = facts
 
@@ -139,8 +140,9 @@ class _Judge:
 
     def _chain(self, receiver: Receiver, origin: str, chain: tuple[Certificate, ...]) -> ChainVerdict:
         now, horizon = self._facts.now, self._facts.horizon
-        before, after = self._trust(chain, self._before, now), self._trust(chain, self._after, now)
-        then, later = self._trust(chain, self._before, horizon), self._trust(chain, self._after, horizon)
+        before, then = self._trust(chain, self._before, now, horizon)
+        same = self._after is self._before
+        after, later = (before, then) if same else self._trust(chain, self._after, now, horizon)
         status, later_status = _compared(before, after), _compared(then, later)
         broken = before if status is ReceiverStatus.WOULD_BREAK else then
         is_broken = ReceiverStatus.WOULD_BREAK in {status, later_status}
@@ -163,8 +165,16 @@ class _Judge:
             host_message=host.message,
         )
 
-    def _trust(self, chain: Sequence[Certificate], anchors: tuple[Anchor, ...], moment: datetime) -> TrustVerdict:
-        return evaluate(chain, anchors, _judged_at(chain, moment), verify=self._facts.verify)
+    def _trust(
+        self, chain: Sequence[Certificate], anchors: tuple[Anchor, ...], now: datetime, horizon: datetime
+    ) -> tuple[TrustVerdict, TrustVerdict]:
+        """Java's answer now and at the horizon."""
+        moment, later = _judged_at(chain, now), _judged_at(chain, horizon)
+        answer = evaluate(chain, anchors, moment, verify=self._facts.verify)
+        lasts = answer.until is not None and later <= answer.until
+        if moment == later or (answer.is_trusted and lasts):
+            return answer, answer
+        return answer, evaluate(chain, anchors, later, verify=self._facts.verify)
 
     def _lost(self, before: TrustVerdict) -> tuple[str, ...]:
         """What carries the chain today and is not there any more, or is another certificate."""
