@@ -108,7 +108,7 @@ def plan_target(  # noqa: PLR0913  # each is a fact of its own
         moved = tried(())
         first = _migrate(desired, live, moved, migration)
         plan = TargetPlan(desired, live, findings, (first, *with_affects(changes, desired, moved, tried)))
-    return _with_receivers(plan, tried, (now, verify, outlook))
+    return with_receivers(plan, tried, (now, verify, outlook))
 
 
 def _all_changes(
@@ -128,11 +128,11 @@ def _all_changes(
 # ----------------------------------------------------------------------------------------------- receivers
 
 
-_Facts: TypeAlias = "tuple[datetime, Verify, Outlook | None]"  # what receivers are judged by, beside the entries
+ReceiverFacts: TypeAlias = "tuple[datetime, Verify, Outlook | None]"  # what receivers are judged by, beside the entries
 
 
 def _held_back(
-    findings: tuple[Finding, ...], desired: DesiredState, live: Snapshot, preview: Preview, facts: _Facts
+    findings: tuple[Finding, ...], desired: DesiredState, live: Snapshot, preview: Preview, facts: ReceiverFacts
 ) -> tuple[Finding, ...]:
     """The findings, with the roots that are replaced and that somebody still needs."""
     if not any(finding.reason == REPLACED for finding in findings):
@@ -147,8 +147,14 @@ def _held_back(
     return held_back(findings, desired, after, circumstances(*facts))
 
 
-def _with_receivers(plan: TargetPlan, preview: Preview, facts: _Facts) -> TargetPlan:
-    """The plan with what it means for the receivers that the desired state names."""
+def with_receivers(plan: TargetPlan, preview: Preview, facts: ReceiverFacts) -> TargetPlan:
+    """The plan with what it means for the receivers that the desired state names.
+
+    Args:
+        plan: Of whatever kind: a rollback can break a connection as well.
+        preview: What the keystore would show after some writes.
+        facts: The moment, the check of signatures, and what is known of the receivers beside the desired state.
+    """
     receivers = plan.desired.receivers
     if not receivers:
         return plan
