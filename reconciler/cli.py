@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "history": ("reconciler.commands.history", "Tell what was applied to a keystore file, and what can be undone."),
     "rollback": ("reconciler.commands.rollback", "Undo what a run did to a keystore file."),
     "connect": ("reconciler.commands.connect", "Test a TLS connection: chain, trust, host name, client certificate."),
+    "receivers": ("reconciler.commands.receivers", "Record in the repository what the receivers send."),
 }
 
 EPILOG = """\b

@@ -44,7 +44,7 @@ TWO_SPELLINGS = "two-spellings"
 KIND = "kind"
 BOTH_NAMES = "both-names"
 REFUSALS = frozenset({DECLARED_PROTECTED, TWO_SPELLINGS, KIND, BOTH_NAMES})
-ALIAS_CASE, MISSING, RENAMED, ABSENT = "alias-case", "missing", "renamed", "absent"
+ALIAS_CASE, MISSING, RENAMED, ABSENT, REPLACED = "alias-case", "missing", "renamed", "absent", "replaced"
 
 
 def compare(desired: DesiredState, live: Snapshot, now: datetime, verify: Verify) -> tuple[Finding, ...]:
@@ -81,6 +81,9 @@ class _Comparison:
         for absent in self.desired.absent:
             spoken_of.add(alias_key(absent.alias))
             declared += [self._to_remove(absent, entry) for entry in self._entries(absent.alias)]
+        for old, wanted in self._replaced.items():
+            spoken_of.add(old)
+            declared += [self._to_replace(wanted, entry) for entry in self._entries(old)]
         spoken_of |= self._staging
         return declared + [self._undeclared(e) for e in self.live.entries if alias_key(e.alias) not in spoken_of]
 
@@ -115,6 +118,15 @@ class _Comparison:
     @cached_property
     def _old_names(self) -> dict[str, Renamed]:
         return {alias_key(rule.new): rule for rule in self.desired.renamed}
+
+    @cached_property
+    def _replaced(self) -> dict[str, WantedCertificate]:
+        """The identities of trusted certificates that others replace, with the first that does."""
+        found: dict[str, WantedCertificate] = {}
+        for one in self.desired.wanted:
+            if isinstance(one, WantedCertificate) and one.replaces:
+                found.setdefault(alias_key(one.replaces), one)
+        return found
 
     # ----------------------------------------------------------------------------------------------- declared
 
@@ -239,6 +251,18 @@ class _Comparison:
                            absent.source)  # fmt: skip
         message = f"a {entry.kind} that must not be there"
         return Finding(entry.alias, Status.DIFFERS, ABSENT, message, expiry, (), None, entry, absent.source)
+
+    def _to_replace(self, wanted: WantedCertificate, entry: Entry) -> Finding:
+        """A root that goes; whether a receiver needs it still is for `planning` to find out."""
+        expiry = expiry_of(entry.leaf, NOTICE, self.now)
+        status, reason, message = Status.DIFFERS, REPLACED, f"{wanted.alias} replaces it"
+        if pattern := protected_by(entry.alias, entry.owner, self._patterns):
+            status, reason = Status.PROTECTED, DECLARED_PROTECTED
+            message = f"to be replaced, but the entry is protected ({pattern}): it is never written"
+        elif entry.kind is not EntryKind.TRUSTED_CERTIFICATE:
+            reason = KIND
+            message = f"{wanted.alias} replaces it, but it is a {entry.kind}: only trusted certificates are replaced"
+        return Finding(entry.alias, status, reason, message, expiry, (), None, entry, wanted.source)
 
     def _undeclared(self, entry: Entry) -> Finding:
         expiry = expiry_of(entry.leaf, NOTICE, self.now)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime, timedelta
 
     from reconciler.secret import Secret
+    from reconciler.trust import TrustVerdict
 
 
 # --------------------------------------------------------------------------------------------------- places
@@ -330,6 +331,7 @@ class WantedCertificate:
     certificate: Certificate
     pinned: bool = False
     origin: str = ""  # the file, or "bundle mozilla"
+    replaces: str | None = None  # the alias that goes as soon as no receiver needs it any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,12 +400,43 @@ class Renamed:
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """A system that we connect to, and the key pair that it expects of us."""
+    """A system that we connect to, the key pair that it expects of us, and what was recorded of it in the repository.
+
+    Attributes:
+        name: How the file calls it.
+        address: HOST:PORT.
+        source: Where it is declared.
+        key_pair: The alias of the client certificate.
+        server_name: The name to ask for and to find in the certificate, where it is not the host.
+        starttls: The protocol that begins in plain text, None for TLS from the first octet.
+        chain_path: Where its chain is recorded, absolute; there may be no such file yet.
+        chain_shown: How messages call that file.
+        recorded: The certificates that it sent when that was recorded, its own first; empty when nothing is recorded.
+        asks: Whether it asked for a client certificate then; None where the file does not say.
+        accepts: Whose client certificates it took then, as names; empty where it named nobody.
+    """
 
     name: str
     address: str
     source: Source
     key_pair: str | None = None
+    server_name: str | None = None
+    starttls: str | None = None
+    chain_path: str = ""
+    chain_shown: str = ""
+    recorded: tuple[Certificate, ...] = ()
+    asks: bool | None = None
+    accepts: tuple[str, ...] = ()
+
+    @property
+    def destination(self) -> tuple[str, str | None, str | None]:
+        """What tells whether two receivers are the same server, asked in the same way."""
+        return self.address, self.server_name, self.starttls
+
+    @property
+    def host(self) -> str:
+        """The host of the address, without brackets."""
+        return self.address.rpartition(":")[0].strip("[]")
 
 
 class Unmanaged(StrEnum):
@@ -496,6 +529,7 @@ class Status(StrEnum):
     RESPONSE_READY = "response-ready"
     RESPONSE_REJECTED = "response-rejected"
     READY_TO_ACTIVATE = "ready-to-activate"
+    STILL_NEEDED = "still-needed"  # replaced by another root, and a receiver still hangs on it
     EXPIRING = "expiring"
     EXPIRED = "expired"
     UNMANAGED = "unmanaged"
@@ -535,6 +569,110 @@ class Finding:
     staged: Entry | None = None  # what waits under `<alias>.next`
     chain: tuple[Certificate, ...] = ()  # the answer of the CA in order, or a chain that could be completed
     renamed_from: Entry | None = None  # `live` still carries this old alias
+    receivers: tuple[str, ...] = ()  # who still needs it, of a root that is to be replaced
+
+
+# ---------------------------------------------------------------------------------------------- receivers
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What one connection to a receiver showed, without a client certificate.
+
+    Attributes:
+        chain: As sent, its own certificate first; empty when there was none.
+        code: ``ok``, or why the connection did not come about or did not last; see `tls.failures`.
+        message: That in a sentence.
+        asks: Whether it asked for a client certificate; None when that cannot be known.
+        accepts: Whose client certificates it takes, as names for people; empty where it names nobody.
+        accepted_keys: The same names as Java compares them.
+    """
+
+    chain: tuple[Certificate, ...] = ()
+    code: str = "ok"
+    message: str = ""
+    asks: bool | None = None
+    accepts: tuple[str, ...] = ()
+    accepted_keys: frozenset[str] = frozenset()
+
+
+class ReceiverStatus(StrEnum):
+    """What a plan means for the trust in a receiver, the worst first."""
+
+    WOULD_BREAK = "would-break"  # trusted before, not after
+    UNTRUSTED = "untrusted"  # neither before nor after
+    UNKNOWN = "unknown"  # not reached, and nothing recorded
+    NEWLY_TRUSTED = "newly-trusted"
+    STILL_TRUSTED = "still-trusted"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainVerdict:
+    """One chain of a receiver against the entries before and after the plan.
+
+    Attributes:
+        origin: ``recorded`` or ``probe``.
+        chain: Its own certificate first.
+        moment: When it is judged: now, or the last moment of a certificate that has expired since.
+        status: Before against after, at that moment.
+        before: Java's answer with the entries of today.
+        after: Java's answer with the entries after the plan.
+        later: Java's answer with the entries after the plan, at the horizon.
+        later_status: Before against after at the horizon.
+        lost: The aliases that carry the chain today and that the plan takes away; only where it would break.
+        host_code: Whether the name fits: ``ok``, ``no-san``, ``name-mismatch``.
+        host_message: That in a sentence.
+    """
+
+    origin: str
+    chain: tuple[Certificate, ...]
+    moment: datetime
+    status: ReceiverStatus
+    before: TrustVerdict
+    after: TrustVerdict
+    later: TrustVerdict
+    later_status: ReceiverStatus
+    lost: tuple[str, ...] = ()
+    host_code: str = "ok"
+    host_message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverNote:
+    """Something about a receiver that somebody should know; `code` is stable.
+
+    `recorded` and `seen` are the two sides where something changed since it was recorded, as text for people.
+    """
+
+    code: str
+    message: str
+    recorded: str = ""
+    seen: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverVerdict:
+    """What is true of one receiver: the worst of its chains decides.
+
+    Attributes:
+        receiver: The receiver.
+        status: The worst of its chains, now and at the horizon.
+        message: One sentence.
+        hint: What to do; empty when there is nothing to do.
+        chains: What is known: the recorded chain, the one that was probed, both, or none.
+        probe: What the connection showed, None when there was none.
+        differences: How the receiver differs from what was recorded, or stops fitting: what `drift` counts.
+        warnings: What does not change the verdict.
+    """
+
+    receiver: Receiver
+    status: ReceiverStatus
+    message: str
+    hint: str = ""
+    chains: tuple[ChainVerdict, ...] = ()
+    probe: Probe | None = None
+    differences: tuple[ReceiverNote, ...] = ()
+    warnings: tuple[ReceiverNote, ...] = ()
 
 
 # --------------------------------------------------------------------------------------------------- plan
@@ -636,12 +774,19 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class TargetPlan:
-    """What would be done to one keystore, and the findings that it follows from."""
+    """What would be done to one keystore, the findings that it follows from, and what it means for the receivers.
+
+    Attributes:
+        receivers: In the order of the file.
+        unneeded: The trusted certificates after the plan that carry no receiver that is known.
+    """
 
     desired: DesiredState
     live: Snapshot
     findings: tuple[Finding, ...]
     changes: tuple[Change, ...]
+    receivers: tuple[ReceiverVerdict, ...] = ()
+    unneeded: tuple[str, ...] = ()
 
 
 # ------------------------------------------------------------------------------------------------- writes

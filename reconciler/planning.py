@@ -6,9 +6,9 @@ import json
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from reconciler.compare import ABSENT, ALIAS_CASE, REFUSALS, RENAMED, compare
+from reconciler.compare import ABSENT, ALIAS_CASE, REFUSALS, RENAMED, REPLACED, compare
 from reconciler.errors import PlanRefusedError, Problem, RefusedError
 from reconciler.issued import classify, planned_weaknesses, weaknesses
 from reconciler.key_pairs import AWAITING_APPROVAL, CHAIN, EXTERNAL, KEY_SPEC, REQUESTED, is_placeholder
@@ -42,7 +42,18 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.chains import Verify
-    from reconciler.model import Certificate, DesiredState, Entry, Finding, Migration, Snapshot, Wanted, Write
+    from reconciler.model import (
+        Certificate,
+        DesiredState,
+        Entry,
+        Finding,
+        Migration,
+        ReceiverVerdict,
+        Snapshot,
+        Wanted,
+        Write,
+    )
+    from reconciler.receivers import Outlook
 
 # A plan that deletes or replaces more of the visible unprotected entries than this needs --allow-mass-change.
 MASS_SHARE = 0.30
@@ -66,6 +77,7 @@ def plan_target(  # noqa: PLR0913  # each is a fact of its own
     verify: Verify,
     *,
     renewals_only: bool = False,
+    outlook: Outlook | None = None,
 ) -> TargetPlan:
     """What apply would do to one keystore.
 
@@ -76,6 +88,7 @@ def plan_target(  # noqa: PLR0913  # each is a fact of its own
         preview: What the keystore would show after some writes.
         verify: Whether the first certificate was signed with the key of the second.
         renewals_only: Plan only what time and arrived answers ask for.
+        outlook: What is known of the receivers beside the desired state.
 
     Raises:
         PlanRefusedError: a declared alias is protected, would change its kind, or exists in two spellings; a valid
@@ -85,6 +98,22 @@ def plan_target(  # noqa: PLR0913  # each is a fact of its own
     problems = [problem for finding in findings if (problem := _refusal(finding)) is not None]
     if problems:
         raise PlanRefusedError(problems, desired.keystore.location)
+    migration = None if renewals_only else due(desired, live)
+    tried = preview if migration is None else partial(preview, migration=migration)
+    findings = _held_back(findings, desired, live, tried, (now, verify, outlook))
+    changes = _all_changes(findings, desired, live, renewals_only=renewals_only)
+    if migration is None:
+        plan = TargetPlan(desired, live, findings, with_affects(changes, desired, live, preview))
+    else:
+        moved = tried(())
+        first = _migrate(desired, live, moved, migration)
+        plan = TargetPlan(desired, live, findings, (first, *with_affects(changes, desired, moved, tried)))
+    return with_receivers(plan, tried, (now, verify, outlook))
+
+
+def _all_changes(
+    findings: Sequence[Finding], desired: DesiredState, live: Snapshot, *, renewals_only: bool
+) -> tuple[Change, ...]:
     changes = [
         change
         for finding in findings
@@ -93,14 +122,54 @@ def plan_target(  # noqa: PLR0913  # each is a fact of its own
     ]
     if not live.exists and not renewals_only:
         changes.insert(0, _create_store(desired))
-    changes.sort(key=lambda change: _ORDER[change.action])
-    migration = None if renewals_only else due(desired, live)
-    if migration is None:
-        return TargetPlan(desired, live, findings, with_affects(tuple(changes), desired, live, preview))
-    after_it = partial(preview, migration=migration)
-    moved = after_it(())
-    first = _migrate(desired, live, moved, migration)
-    return TargetPlan(desired, live, findings, (first, *with_affects(tuple(changes), desired, moved, after_it)))
+    return tuple(sorted(changes, key=lambda change: _ORDER[change.action]))
+
+
+# ----------------------------------------------------------------------------------------------- receivers
+
+
+ReceiverFacts: TypeAlias = "tuple[datetime, Verify, Outlook | None]"  # what receivers are judged by, beside the entries
+
+
+def _held_back(
+    findings: tuple[Finding, ...], desired: DesiredState, live: Snapshot, preview: Preview, facts: ReceiverFacts
+) -> tuple[Finding, ...]:
+    """The findings, with the roots that are replaced and that somebody still needs."""
+    if not any(finding.reason == REPLACED for finding in findings):
+        return findings
+    # Judging trust is a good part of the program; most plans have no use for it, and imports are the start-up time.
+    from reconciler.receivers import circumstances, foreseeable
+    from reconciler.rollover import held_back
+
+    others = [finding for finding in findings if finding.reason != REPLACED]
+    changes = _all_changes(others, desired, live, renewals_only=False)
+    after = foreseeable(_after(changes, live, preview), changes)
+    return held_back(findings, desired, after, circumstances(*facts))
+
+
+def with_receivers(plan: TargetPlan, preview: Preview, facts: ReceiverFacts) -> TargetPlan:
+    """The plan with what it means for the receivers that the desired state names.
+
+    Args:
+        plan: Of whatever kind: a rollback can break a connection as well.
+        preview: What the keystore would show after some writes.
+        facts: The moment, the check of signatures, and what is known of the receivers beside the desired state.
+    """
+    receivers = plan.desired.receivers
+    if not receivers:
+        return plan
+    from reconciler.receivers import circumstances, foreseeable, judge_receivers, unneeded_roots
+
+    after = _after(plan.changes, plan.live, preview)
+    entries = foreseeable(after, plan.changes)
+    verdicts = judge_receivers(receivers, plan.live.entries, entries, plan.changes, circumstances(*facts))
+    return replace(plan, receivers=verdicts, unneeded=unneeded_roots(after.entries, verdicts, plan.desired))
+
+
+def _after(changes: Sequence[Change], live: Snapshot, preview: Preview) -> Snapshot:
+    """The keystore after the changes, as far as a plan can know it."""
+    writes = [write for change in changes for write in public_writes(change)]
+    return preview(writes) if writes else live
 
 
 _ORDER = {action: place for place, action in enumerate(Action)}
@@ -196,6 +265,10 @@ def _remove(finding: Finding, desired: DesiredState) -> Iterator[Change]:
     if finding.reason == ABSENT and live is not None:
         message = f"delete the {live.kind} that must not be there"
         yield Change(Action.DELETE, live.alias, ABSENT, message, finding.source, None, live, step=Step.REMOVE)
+    if finding.reason == REPLACED and finding.status is Status.DIFFERS and live is not None:
+        who = "no receiver needs it" if desired.receivers else "no receivers are declared that could need it"
+        message = f"delete the trusted certificate: {finding.message}, and {who}"
+        yield Change(Action.DELETE, live.alias, REPLACED, message, finding.source, None, live, step=Step.REMOVE)
     prunes = desired.unmanaged is Unmanaged.PRUNE and finding.status is Status.UNMANAGED
     if prunes and live is not None and live.kind is EntryKind.TRUSTED_CERTIFICATE:
         message = "delete the trusted certificate that no file declares"
@@ -496,8 +569,9 @@ def _chain(entry: Entry) -> tuple[str, ...]:
 def digest(targets: Sequence[TargetPlan]) -> str:
     """``sha256:`` over the canonical JSON of what would be done.
 
-    In it: targets, actions, aliases, reasons, side effects, the full fingerprints before, and the desired spec or
-    certificate. Not in it: times, messages, line numbers, versions, random values. So a comment added to the YAML or
+    In it: targets, actions, aliases, reasons, side effects, the full fingerprints before, the desired spec or
+    certificate, and the verdicts about recorded chains. Not in it: times,
+    messages, line numbers, versions, random values. So a comment added to the YAML or
     another day leaves it as it is, and another certificate in the keystore does not.
     """
     document = [
@@ -505,11 +579,26 @@ def digest(targets: Sequence[TargetPlan]) -> str:
             "keystore": target.desired.keystore.location,
             "type": target.desired.keystore.type,
             "changes": [_digested(change) for change in target.changes],
+            **_digested_receivers(target.receivers),
         }
         for target in targets
     ]
     canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return f"sha256:{sha256(canonical.encode()).hexdigest()}"
+
+
+def _digested_receivers(verdicts: Sequence[ReceiverVerdict]) -> dict[str, object]:
+    """What the plan means for recorded chains. What a connection shows is not of the repository, so it stays out."""
+    judged = [
+        [verdict.receiver.name, *verdict.receiver.destination, _shas(chain.chain), chain.status,
+         chain.before.anchor_alias, chain.after.anchor_alias]
+        for verdict in verdicts for chain in verdict.chains if chain.origin == "recorded"
+    ]  # fmt: skip
+    return {"receivers": judged} if judged else {}
+
+
+def _shas(chain: Sequence[Certificate]) -> list[str]:
+    return [one.sha256 for one in chain]
 
 
 def _digested(change: Change) -> dict[str, object]:

@@ -41,3 +41,9 @@ def chain_text(chain: Sequence[Certificate]) -> str:
 def with_colons(sha256: str) -> str:
     """A fingerprint as keytool and browsers write it."""
     return ":".join(sha256[at : at + 2] for at in range(0, len(sha256), 2)).upper()
+
+
+def one_line(text: str) -> str:
+    """Text from outside on one line of a note: it must look neither like another note nor like PEM armour."""
+    plain = "".join(char if char.isprintable() else f"\\u{{{ord(char):x}}}" for char in text)
+    return " ".join(plain.split()).replace("-----", "\\u{2d}----")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     envvar="RECONCILE_RENEWALS_ONLY",
     help="Only what time and arrived answers ask for: the nightly run.",
 )
+@options.receivers(may_refuse=True)
 @options.report_format("text", "json", "markdown")
 def command(
     states: tuple[str, ...],
@@ -41,13 +42,19 @@ def command(
     max_plan_age: str,
     allow_mass_change: bool,
     renewals_only: bool,
+    check_receivers: bool,
+    require_receivers: bool,
+    horizon: str,
+    jobs: int,
+    receiver_timeout: float,
     format_name: str,
 ) -> int:
     """Bring the live keystore to the desired state.
 
     The plan is shown and confirmed first, or was reviewed before and is given with --plan: then it is worked out again
     and refused when it differs. The new keystore is built beside the old one, read back and compared before it takes
-    its place in one step; the old one stays as a backup.
+    its place in one step; the old one stays as a backup. A plan that would break the connection to a receiver of the
+    state file is refused.
 
     \b
     Examples:
@@ -57,6 +64,7 @@ def command(
     """
     from reconciler.commands.carrying_out import carry_out, confirm, exit_code_of
     from reconciler.commands.output import write_report
+    from reconciler.commands.receiver_checks import ReceiverWishes, outlook_of, refuse_breaking
     from reconciler.commands.reviewed import check_age, check_same, max_age, read_reviewed
     from reconciler.commands.targets import exit_codes, plan_states, worst
     from reconciler.desired import load_states
@@ -64,12 +72,15 @@ def command(
 
     now = datetime.now(UTC)
     loaded = load_states(states)
+    wishes = ReceiverWishes(check_receivers, require_receivers, horizon, jobs, receiver_timeout)
+    outlook = outlook_of(loaded, wishes)
     if plan_argument is None:
-        report = plan_states(loaded, now, "plan", renewals_only=renewals_only)
+        report = plan_states(loaded, now, "plan", renewals_only=renewals_only, outlook=outlook)
     else:
         reviewed = read_reviewed(plan_argument)
         check_age(reviewed, now, max_age(max_plan_age))
-        report = plan_states(loaded, reviewed.generated_at or now, "plan", renewals_only=renewals_only)
+        planned_at = reviewed.generated_at or now
+        report = plan_states(loaded, planned_at, "plan", renewals_only=renewals_only, outlook=outlook)
         if any(exit_codes(report)):
             return _not_as_reviewed(report, format_name)
         check_same(reviewed, report)
@@ -77,6 +88,7 @@ def command(
     if not allow_mass_change:
         for target in planned:
             check_mass_change(target)
+    refuse_breaking(report, wishes, now, open_live_keys=True)
     if any(target.changes for target in planned):
         if format_name == "text":
             write_report(report, "text")

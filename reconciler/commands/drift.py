@@ -11,29 +11,44 @@ from reconciler.commands import options
 
 @click.command(name="drift", short_help="Show how the live keystores differ from git.")
 @options.states
+@options.receivers(may_refuse=False)
 @options.report_format("text", "json", "markdown")
-def command(states: tuple[str, ...], format_name: str) -> int:
+def command(
+    states: tuple[str, ...],
+    check_receivers: bool,
+    horizon: str,
+    jobs: int,
+    receiver_timeout: float,
+    format_name: str,
+) -> int:
     """Show how the live keystore differs from git, and what is about to expire.
 
+    With --check-receivers also how the receivers differ from what was recorded of them, and whether they still fit.
     Exits with 2 when there are differences. Reads only.
 
     \b
     Examples:
       reconcile drift keystore.yaml
       reconcile drift keystore.yaml --format json
+      reconcile drift keystore.yaml --check-receivers
     """
     from reconciler.commands.output import write_report
+    from reconciler.commands.receiver_checks import ReceiverWishes, outlook_of
     from reconciler.commands.targets import exit_codes, plan_states, worst
     from reconciler.compare import is_difference
     from reconciler.desired import load_states
     from reconciler.model import Unmanaged
 
-    report = plan_states(load_states(states), datetime.now(UTC), "drift")
+    loaded = load_states(states)
+    wishes = ReceiverWishes(check_receivers, False, horizon, jobs, receiver_timeout)
+    report = plan_states(loaded, datetime.now(UTC), "drift", outlook=outlook_of(loaded, wishes))
     write_report(report, format_name)
     codes = exit_codes(report)
     for target in report.targets:
         if target.plan is not None:
             listed = target.plan.desired.unmanaged is not Unmanaged.IGNORE
             if any(is_difference(finding, report_unmanaged=listed) for finding in target.plan.findings):
+                codes.append(2)
+            if any(verdict.differences for verdict in target.plan.receivers):
                 codes.append(2)
     return worst(codes)

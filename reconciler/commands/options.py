@@ -40,3 +40,66 @@ def passwords(function: Callable[..., Any]) -> Callable[..., Any]:
         metavar="PATH",
         help="Take the password of the keystore from this file (one trailing line break is dropped).",
     )(function)
+
+
+def receivers(*, may_refuse: bool) -> Decorator:
+    """Options about the receivers of the state file; `may_refuse` for commands that can refuse a plan."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(_receiver_options(may_refuse=may_refuse)):
+            function = option(function)
+        return function
+
+    return add
+
+
+def probing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--jobs` and `--receiver-timeout`: how receivers are asked."""
+    for option in reversed(_PROBING):
+        function = option(function)
+    return function
+
+
+_PROBING = (
+    click.option(
+        "--jobs",
+        type=click.IntRange(1, 512),
+        default=64,
+        show_default=True,
+        envvar="RECONCILE_JOBS",
+        help="How many receivers are asked at once.",
+    ),
+    click.option(
+        "--receiver-timeout",
+        metavar="SECONDS",
+        type=click.FloatRange(0.1, 600),
+        default=10.0,
+        show_default=True,
+        envvar="RECONCILE_RECEIVER_TIMEOUT",
+        help="How long one receiver may take to answer.",
+    ),
+)
+
+
+def _receiver_options(*, may_refuse: bool) -> list[Decorator]:
+    check = click.option(
+        "--check-receivers",
+        is_flag=True,
+        envvar="RECONCILE_CHECK_RECEIVERS",
+        help="Connect to every receiver of the state file and judge what it sends as well.",
+    )
+    require = click.option(
+        "--require-receivers",
+        is_flag=True,
+        envvar="RECONCILE_REQUIRE_RECEIVERS",
+        help="Refuse changes while nothing is known of a receiver: neither reached nor recorded.",
+    )
+    horizon = click.option(
+        "--horizon",
+        metavar="DURATION",
+        default="90d",
+        show_default=True,
+        envvar="RECONCILE_HORIZON",
+        help="Judge the trust in receivers a second time, so far ahead.",
+    )
+    return [check, *([require] if may_refuse else []), horizon, *_PROBING]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.commands import options
+from reconciler.errors import ReconcileError
+from reconciler.terminal import print_error
 
 if TYPE_CHECKING:
     from reconciler.model import Report
@@ -24,24 +26,45 @@ if TYPE_CHECKING:
     help="Exit with 2 when there are changes.",
     envvar="RECONCILE_DETAILED_EXITCODE",
 )
-def command(states: tuple[str, ...], out: str | None, format_name: str, detailed_exitcode: bool) -> int:
+@options.receivers(may_refuse=True)
+def command(
+    states: tuple[str, ...],
+    out: str | None,
+    format_name: str,
+    detailed_exitcode: bool,
+    check_receivers: bool,
+    require_receivers: bool,
+    horizon: str,
+    jobs: int,
+    receiver_timeout: float,
+) -> int:
     """Compare the desired state with the live keystore and show what apply would do.
 
-    Reads only: no private key is decrypted, nothing is written.
+    Reads only: no private key is decrypted, nothing is written. Exits with 4 when the plan would break a connection
+    to a receiver: `apply` refuses such a plan.
 
     \b
     Examples:
       reconcile plan keystore.yaml
       reconcile plan keystore.yaml --out plan.json
       reconcile plan keystore.yaml --format markdown --detailed-exitcode
+      reconcile plan keystore.yaml --check-receivers --horizon 180d
     """
     from reconciler.commands.output import write_report
+    from reconciler.commands.receiver_checks import ReceiverWishes, outlook_of, refuse_breaking
     from reconciler.commands.targets import exit_codes, plan_states, worst
     from reconciler.desired import load_states
 
-    report = plan_states(load_states(states), datetime.now(UTC), "plan")
+    now, loaded = datetime.now(UTC), load_states(states)
+    wishes = ReceiverWishes(check_receivers, require_receivers, horizon, jobs, receiver_timeout)
+    report = plan_states(loaded, now, "plan", outlook=outlook_of(loaded, wishes))
     write_report(report, format_name)
     codes = exit_codes(report)
+    try:
+        refuse_breaking(report, wishes, now, open_live_keys=False)
+    except ReconcileError as error:
+        print_error(error)
+        codes.append(error.exit_code)
     if out:
         _write_plan(report, out, complete=not any(codes))
     if detailed_exitcode and any(target.plan and target.plan.changes for target in report.targets):

@@ -114,6 +114,16 @@ def _differences(document: dict[str, Any], report: Report) -> list[str]:
     ]
 
 
+def _receiver_lines(verdict: dict[str, Any]) -> list[str]:
+    """What the digest holds of a receiver: its recorded chain and the verdict about it."""
+    return [
+        f"receiver {verdict['name']}: {chain['status']}, {chain['before']['anchor_alias']} -> "
+        f"{chain['after']['anchor_alias']}, recorded chain {chain['certificates'][0]['sha256']}"
+        for chain in verdict["chains"]
+        if chain["origin"] == "recorded"
+    ]
+
+
 def _lines(document: dict[str, Any]) -> list[str]:
     """Each change in one line, with all that the digest looks at; a damaged plan file gives no lines, not an error."""
     lines = []
@@ -125,6 +135,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
                 wanted = after.get("sha256") or ", ".join(f"{key} {value}" for key, value in sorted(after.items()))
                 what = f"{change['action']} {change['alias']} in {target['keystore']} ({change['reason']})"
                 lines.append(f"{what}: {before} -> {wanted}")
-    except (KeyError, TypeError, AttributeError):
+            lines += [line for verdict in target.get("receivers", ()) for line in _receiver_lines(verdict)]
+    except (KeyError, TypeError, AttributeError, IndexError):
         return []
     return lines

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from reconciler.keystores.protocol import KeystoreReader
     from reconciler.model import Snapshot, TargetPlan
+    from reconciler.receivers import Outlook
 
 # Over several targets the first of these that occurred is the exit code: see the contract.
 _PRECEDENCE = (5, 4, 3, 1, 2, 0)
@@ -61,7 +62,14 @@ def reader_of(desired: DesiredState) -> KeystoreReader:
     return open_for_reading(keystore, password_of(keystore), previous_password_of(keystore))
 
 
-def plan_states(states: Sequence[DesiredState], now: datetime, command: str, *, renewals_only: bool = False) -> Report:
+def plan_states(
+    states: Sequence[DesiredState],
+    now: datetime,
+    command: str,
+    *,
+    renewals_only: bool = False,
+    outlook: Outlook | None = None,
+) -> Report:
     """Read every live keystore and plan it; one that fails does not stop the others.
 
     Args:
@@ -69,10 +77,11 @@ def plan_states(states: Sequence[DesiredState], now: datetime, command: str, *, 
         now: The moment of the comparison.
         command: What the report is for: plan, apply, drift.
         renewals_only: Plan only what time and arrived answers ask for.
+        outlook: What is known of the receivers beside the state files.
     """
     from reconciler.planning import digest
 
-    reports = tuple(_planned(state, now, renewals_only) for state in states)
+    reports = tuple(_planned(state, now, renewals_only, outlook) for state in states)
     plans = [report.plan for report in reports if report.plan is not None]
     return Report(command, now, __version__, digest(plans), reports)
 
@@ -82,7 +91,9 @@ def exit_codes(report: Report) -> list[int]:
     return [target.failure.exit_code if target.failure else 0 for target in report.targets]
 
 
-def plan_state(state: DesiredState, now: datetime, *, renewals_only: bool = False) -> TargetPlan:
+def plan_state(
+    state: DesiredState, now: datetime, *, renewals_only: bool = False, outlook: Outlook | None = None
+) -> TargetPlan:
     """Read the live keystore of one state file and plan it.
 
     Raises:
@@ -96,13 +107,13 @@ def plan_state(state: DesiredState, now: datetime, *, renewals_only: bool = Fals
     reader = reader_of(resolved)
     live = reader.read()
     log("keystore read", keystore=state.keystore.location, entries=len(live.entries))
-    return plan_target(resolved, live, now, reader.preview, is_signed_by, renewals_only=renewals_only)
+    return plan_target(resolved, live, now, reader.preview, is_signed_by, renewals_only=renewals_only, outlook=outlook)
 
 
-def _planned(state: DesiredState, now: datetime, renewals_only: bool) -> TargetReport:  # handed on
+def _planned(state: DesiredState, now: datetime, renewals_only: bool, outlook: Outlook | None) -> TargetReport:
     keystore = state.keystore
     try:
-        plan = plan_state(state, now, renewals_only=renewals_only)
+        plan = plan_state(state, now, renewals_only=renewals_only, outlook=outlook)
     except ReconcileError as error:
         print_error(error)
         return TargetReport(state.name, keystore.location, keystore.type, failure=failure_of(error))

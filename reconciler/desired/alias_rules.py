@@ -1,4 +1,4 @@
-"""`aliases.absent` and `aliases.renamed`: which entries go, which get another name, and what contradicts that."""
+"""Which entries go, are replaced or get another name (`absent`, `replaces`, `renamed`), and what contradicts that."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reconciler.desired.reading import Part
     from reconciler.model import Source
 
-ABSENT, RENAMED = "aliases.absent", "aliases.renamed"
+ABSENT, RENAMED, REPLACES = "aliases.absent", "aliases.renamed", "trustedRoots.*.replaces"
 
 
 def absent_in(part: Part) -> Iterator[Absent]:
@@ -48,6 +48,25 @@ def declared_by(absent: Sequence[Absent], renamed: Sequence[Renamed], new_places
         Declared(one.new, RENAMED, place.file, place, collides=False)
         for one, place in zip(renamed, new_places, strict=True)
     ]  # fmt: skip
+
+
+def replaced_in(part: Part) -> Iterator[Declared]:
+    """The aliases that trusted roots of a file replace, to be judged as those that are to go."""
+    for path, written in part.entries("trustedRoots"):
+        if "replaces" in written:
+            source = part.document.source((*path, "replaces"))
+            yield Declared(written["replaces"], REPLACES, part.document.file, source, made=False)
+
+
+def check_replaced(replaced: Sequence[Declared], renamed: Sequence[Renamed]) -> Iterator[Problem]:
+    """An alias that one rule makes by renaming and another takes away."""
+    new_names = {alias_key(rule.new): rule for rule in renamed}
+    for one in replaced:
+        rule = new_names.get(alias_key(one.alias))
+        if rule is not None:
+            why = f"is to be replaced, and {_place(rule.source)} gives {quoted(rule.old)} that name"
+            hint = "name the entry that is there: let it replace the old alias, and take the rename out"
+            yield Problem("replaces", f"{quoted(one.alias)} {why}", one.source, hint=hint)
 
 
 def check_renames(renamed: Sequence[Renamed], absent: Sequence[Absent]) -> Iterator[Problem]:

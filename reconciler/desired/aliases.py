@@ -145,5 +145,5 @@ def _collisions(declared: Sequence[Declared]) -> Iterator[Problem]:
             message = f"the alias {quoted(one.alias)} is the same as {quoted(other.alias)} {where}: case does not count"
         else:
             continue  # the same in two files, or twice in a list
-        what = "rename one of the two" if one.made else "take one of the two out"
+        what = "rename one of the two" if one.made and other.made else "take one of the two out"
         yield Problem("alias-collision", message, one.source, hint=f"an alias is one entry: {what}")

@@ -6,7 +6,14 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from reconciler.desired.alias_rules import absent_in, check_renames, declared_by, renamed_in
+from reconciler.desired.alias_rules import (
+    absent_in,
+    check_renames,
+    check_replaced,
+    declared_by,
+    renamed_in,
+    replaced_in,
+)
 from reconciler.desired.aliases import Declared, check_aliases
 from reconciler.desired.document import quoted
 from reconciler.desired.durations import DEFAULT_RENEW_BEFORE, renew_before
@@ -15,7 +22,7 @@ from reconciler.desired.key_pairs import generated_key_pair, replaceable_key
 from reconciler.desired.letters import Letters, shared_letters
 from reconciler.desired.material import KeyPairFile, further_certificates, look
 from reconciler.desired.pins import normalised_pin
-from reconciler.desired.receivers import receivers_of
+from reconciler.desired.receivers import receivers_of, shared_chains
 from reconciler.desired.trusted_roots import trusted_root
 from reconciler.errors import Problem, ReconcileError
 from reconciler.model import (
@@ -65,6 +72,7 @@ class Building:
         wanted = self._merged()
         sections = {alias_key(one.alias): one.section for one in declared}
         receivers = receivers_of(self._parts, sections, self._problems)
+        self._problems += shared_chains(receivers, wanted)
         if keystore is None:
             return None
         if "password" not in first.section("keystore"):
@@ -138,8 +146,11 @@ class Building:
         absent = [one for part in self._parts for one in absent_in(part)]
         renamed = list(renamed_in(self._first))
         new_places = [self._first.document.source(("aliases", "renamed", one.old)) for one in renamed]
-        self._problems += check_aliases([*declared, *declared_by(absent, renamed, new_places)], protected)
+        replaced = [one for part in self._parts for one in replaced_in(part)]
+        rules = declared_by(absent, renamed, new_places)
+        self._problems += check_aliases([*declared, *rules, *replaced], protected)
         self._problems += check_renames(renamed, absent)
+        self._problems += check_replaced(replaced, renamed)
         once: dict[str, Absent] = {}
         for one in absent:
             once.setdefault(alias_key(one.alias), one)
@@ -269,7 +280,7 @@ def _meaning(wanted: Wanted) -> tuple[object, ...]:
     """What an entry asks for, apart from where it stands."""
     match wanted:
         case WantedCertificate():
-            return "trustedRoots", wanted.certificate.der
+            return "trustedRoots", wanted.certificate.der, wanted.replaces and alias_key(wanted.replaces)
         case WantedKeyPair():
             bare = replace(wanted, source=_NOWHERE, issuer=IssuerSpec(wanted.issuer.type))
             return "keyPairs", bare, *issuer_meaning(wanted.issuer)

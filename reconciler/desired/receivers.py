@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from reconciler.desired.aliases import is_plain
 from reconciler.desired.document import quoted
 from reconciler.desired.key_pairs import dns_name
+from reconciler.desired.letters import file_name
+from reconciler.desired.recorded_chains import read_recorded
 from reconciler.desired.schema import spelled
 from reconciler.errors import Problem, ReconcileError
-from reconciler.model import Receiver
+from reconciler.model import Receiver, WantedCertificate
 from reconciler.ownership import alias_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from reconciler.desired.document import Path, Section
     from reconciler.desired.reading import Part
+    from reconciler.model import Wanted
 
 
 def receivers_of(parts: Sequence[Part], sections: Mapping[str, str], problems: list[Problem]) -> tuple[Receiver, ...]:
@@ -27,16 +32,25 @@ def receivers_of(parts: Sequence[Part], sections: Mapping[str, str], problems: l
         sections: The section of every declared alias, by `alias_key`.
         problems: Gets what is wrong.
     """
-    found: dict[str, Receiver] = {}
+    found: dict[str, tuple[Receiver, bool]] = {}
     for part in parts:
         for path, written in part.entries("receivers"):
             receiver = _receiver(part, path, written, sections, problems)
             if receiver is None:
                 continue
-            first = found.setdefault(receiver.name, receiver)
-            if (first.address, first.key_pair) != (receiver.address, receiver.key_pair):
-                problems.append(_contradiction(receiver, first))
-    return tuple(found.values())
+            mine = (receiver, "chain" in written)
+            first = found.setdefault(receiver.name, mine)
+            if _contradict(mine, first):
+                problems.append(_contradiction(receiver, first[0]))
+    return tuple(receiver for receiver, _ in found.values())
+
+
+def _contradict(mine: tuple[Receiver, bool], first: tuple[Receiver, bool]) -> bool:
+    """Whether two declarations of one name mean different things; a default place of the chain contradicts nothing."""
+    (one, has_chain), (other, other_has_chain) = mine, first
+    if has_chain and other_has_chain and one.chain_path != other.chain_path:
+        return True
+    return (one.destination, one.key_pair) != (other.destination, other.key_pair)
 
 
 def _receiver(
@@ -47,17 +61,63 @@ def _receiver(
     if not is_plain(name):
         problems.append(Problem("receiver", f"{quoted(name)} is no name for a receiver", source, hint="see aliases"))
         return None
-    try:
-        address = _address(written["address"])
-    except ReconcileError as error:
-        problems.append(_wrong(part, (*path, "address"), f"is {quoted(written['address'])}: {error.message}"))
-        return None
-    key_pair = written.get("keyPair")
+    key_pair, before = written.get("keyPair"), len(problems)
+    address = _checked(part, (*path, "address"), written, _address, problems)
+    server_name = _checked(part, (*path, "serverName"), written, _server_name, problems)
     if key_pair is not None and sections.get(alias_key(key_pair)) != "keyPairs":
         hint = _who_may_be_meant(key_pair, sections)
         problems.append(_wrong(part, (*path, "keyPair"), f"is {quoted(key_pair)}, which is no key pair here", hint))
+    if len(problems) > before or address is None:
         return None
-    return Receiver(name, address, source, key_pair)
+    bare = Receiver(name, address, source, key_pair, server_name, written.get("starttls"))
+    return _with_chain(part, path, written, bare, problems)
+
+
+def _checked(
+    part: Part, path: Path, written: Section, check: Callable[[str], str], problems: list[Problem]
+) -> str | None:
+    value: str = written.get(str(path[-1]), "")
+    try:
+        return check(value) if value else None
+    except ReconcileError as error:
+        problems.append(_wrong(part, path, f"is {quoted(value)}: {error.message}"))
+        return None
+
+
+def _with_chain(part: Part, path: Path, written: Section, bare: Receiver, problems: list[Problem]) -> Receiver | None:
+    try:
+        place = part.base.place(written["chain"] if "chain" in written else default_chain(part, bare.name))
+        found = read_recorded(place)
+    except ReconcileError as error:
+        key = (*path, "chain") if "chain" in written else path
+        problems.append(part.problem(key, error, "receiver"))
+        return None
+    receiver = replace(bare, chain_path=place.path, chain_shown=place.shown)
+    if found is None:
+        return receiver
+    return replace(receiver, recorded=found.certificates, asks=found.asks, accepts=found.accepts)
+
+
+def default_chain(part: Part, name: str) -> str:
+    """Where a chain is recorded when nothing is said, relative to the file that declares the receiver."""
+    return f"receivers/{PurePath(part.document.file).stem}/{file_name(name)}.pem"
+
+
+def shared_chains(receivers: Sequence[Receiver], wanted: Sequence[Wanted]) -> Iterator[Problem]:
+    """Chains whose file is needed for something else, which recording would overwrite."""
+    first: dict[str, Receiver] = {}
+    roots = {one.origin: one for one in wanted if isinstance(one, WantedCertificate)}
+    for receiver in receivers:
+        other = first.setdefault(receiver.chain_path, receiver)
+        root = roots.get(receiver.chain_shown)
+        if other.destination != receiver.destination:
+            what = f"the recorded chain of {quoted(other.name)} as well, which is another server"
+        elif root is not None:
+            what = f"the certificate of {quoted(root.alias)} as well, which recording would overwrite"
+        else:
+            continue
+        hint = "give it a file of its own with `chain`"
+        yield Problem("receiver", f"{receiver.chain_shown} is {what}", receiver.source, hint=hint)
 
 
 def _wrong(part: Part, path: Path, message: str, hint: str | None = None) -> Problem:
@@ -84,6 +144,17 @@ def _address(text: str) -> str:
             raise ReconcileError("must be one host, without `*`") from None
         return f"{dns_name(host.removesuffix('.')).removeprefix('DNS:')}:{int(port)}"
     return f"[{address}]:{int(port)}" if isinstance(address, IPv6Address) else f"{address}:{int(port)}"
+
+
+def _server_name(text: str) -> str:
+    """A host name in its canonical spelling.
+
+    Raises:
+        ReconcileError: it is none; a server is never asked for by its IP address.
+    """
+    if text.startswith("*"):
+        raise ReconcileError("must be one host, without `*`")
+    return dns_name(text.removesuffix(".")).removeprefix("DNS:")
 
 
 def _who_may_be_meant(asked: str, sections: Mapping[str, str]) -> str:

@@ -30,9 +30,10 @@ def trusted_root(alias: str, written: Section, source: Source, base: Base) -> Wa
     """
     pin = normalised_pin(written["sha256"]) if "sha256" in written else None
     if "file" not in written:
-        return WantedCertificate(alias, source, _from_bundle(alias, pin or ""), pinned=True, origin="bundle mozilla")
-    certificate = _from_file(written["file"], pin, base)
-    return WantedCertificate(alias, source, certificate, pinned=pin is not None, origin=base.show(written["file"]))
+        certificate, origin = _from_bundle(alias, pin or ""), "bundle mozilla"
+    else:
+        certificate, origin = _from_file(written["file"], pin, base), base.show(written["file"])
+    return WantedCertificate(alias, source, certificate, pin is not None, origin, written.get("replaces"))
 
 
 def _from_file(written: str, pin: str | None, base: Base) -> Certificate:

@@ -8,6 +8,7 @@ from reconciler.model import Action, Status, WantedCertificate, WantedExisting, 
 from reconciler.reports.coverage import coverage
 from reconciler.reports.facts import duration_text, serial
 from reconciler.reports.horizon import Term, endings
+from reconciler.reports.receivers import receiver_document
 from reconciler.reports.standing import standings
 from reconciler.words import key_text, subject_text
 
@@ -117,6 +118,9 @@ def _target(report: Report, target: TargetReport) -> dict[str, Any]:
         "findings": [_finding(finding) for finding in _listed(target)],
         "summary": summary(target),
     }
+    if target.plan is not None and target.plan.receivers:
+        document["receivers"] = [receiver_document(verdict) for verdict in target.plan.receivers]
+        document["unneeded_roots"] = list(target.plan.unneeded)
     if report.command == "drift" and target.plan is not None:
         document["coverage"] = _coverage(target)
         document["ends"] = _ends(target, report.generated_at)
@@ -235,6 +239,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
             {"field": difference.field, "live": difference.live, "wanted": difference.wanted}
             for difference in finding.differences
         ],
+        "receivers": list(finding.receivers),
         "source": _source(finding.source),
         "kind": finding.live.kind if finding.live else None,
         "sha256": leaf.sha256 if leaf else None,

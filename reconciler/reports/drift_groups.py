@@ -24,7 +24,13 @@ class Group:
 
 
 _WAITING = frozenset(
-    {Status.AWAITING_SIGNATURE, Status.RESPONSE_READY, Status.RESPONSE_REJECTED, Status.READY_TO_ACTIVATE}
+    {
+        Status.AWAITING_SIGNATURE,
+        Status.RESPONSE_READY,
+        Status.RESPONSE_REJECTED,
+        Status.READY_TO_ACTIVATE,
+        Status.STILL_NEEDED,
+    }
 )
 
 # Key, title, and what belongs there; the first that fits takes it. What is in sync or merely ends soon fits nowhere:

@@ -10,6 +10,7 @@ from reconciler.model import OutcomeStatus, WantedCertificate
 from reconciler.ownership import alias_key
 from reconciler.reports.facts import short_name
 from reconciler.reports.horizon import Term, endings
+from reconciler.reports.receivers import difference_count
 from reconciler.reports.standing import APPLIED, Severity, Standing, standings
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ class Member:
 
     @property
     def differences(self) -> int:
-        """How many aliases differ, as `drift` counts."""
-        return sum(standing.differs for standing in self.standings)
+        """How many aliases and receivers differ, as `drift` counts."""
+        return sum(standing.differs for standing in self.standings) + difference_count(self.target)
 
     @property
     def near(self) -> tuple[Ending, ...]:
@@ -77,7 +78,8 @@ def _verdict(command: str, target: TargetReport, found: Sequence[Standing]) -> V
     if target.failure is not None or target.plan is None:
         return Verdict.FAILED
     if command == "drift":
-        return Verdict.DIFFERS if any(standing.differs for standing in found) else Verdict.QUIET
+        differs = any(standing.differs for standing in found) or difference_count(target)
+        return Verdict.DIFFERS if differs else Verdict.QUIET
     return Verdict.CHANGES if target.plan.changes else Verdict.QUIET
 
 

@@ -6,14 +6,15 @@ from collections import Counter
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from reconciler.model import Expiry, OutcomeStatus, Status
+from reconciler.model import Expiry, OutcomeStatus, ReceiverStatus, Status
 from reconciler.reports.fleet import members
 from reconciler.reports.printable import printable
+from reconciler.reports.receivers import receivers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.model import Failure, Report, Source, TargetReport
+    from reconciler.model import Failure, ReceiverVerdict, Report, Source, TargetReport
     from reconciler.reports.fleet import Member
     from reconciler.reports.standing import Standing
 
@@ -63,6 +64,21 @@ def _cases(command: str, member: Member) -> Iterator[Element]:
         if tag is not None:
             _end(case, tag, _type(command, standing), standing.message, _text(standing))
         yield case
+    for verdict in receivers_of(target):
+        yield _receiver_case(command, target, verdict)
+
+
+def _receiver_case(command: str, target: TargetReport, verdict: ReceiverVerdict) -> Element:
+    """A receiver that differs (drift) or would break (plan) fails; one of which nothing is known is skipped."""
+    case = _case(target, f"receiver {verdict.receiver.name}", verdict.receiver.source)
+    if command == "drift" and verdict.differences:
+        text = "\n".join(printable(f"{note.code}: {note.message}") for note in verdict.differences)
+        _end(case, _FAILURE, verdict.differences[0].code, verdict.differences[0].message, text)
+    elif verdict.status is ReceiverStatus.WOULD_BREAK and command != "drift":
+        _end(case, _FAILURE, verdict.status, verdict.message, printable(verdict.hint))
+    elif verdict.status in {ReceiverStatus.UNKNOWN, ReceiverStatus.UNTRUSTED}:
+        _end(case, _SKIPPED, verdict.status, verdict.message, "")
+    return case
 
 
 def _case(target: TargetReport, name: str, source: Source | None) -> Element:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.model import Action, Expiry, OutcomeStatus, Status, WantedKeyPair
+from reconciler.reports import receivers
 from reconciler.reports.coverage import coverage
 from reconciler.reports.document import summary
 from reconciler.reports.drift_groups import drift_groups
@@ -23,6 +24,7 @@ from reconciler.reports.fleet import Verdict, causes, members
 from reconciler.reports.horizon import Term
 from reconciler.reports.markdown_escape import code, escaped, row, table, table_head
 from reconciler.reports.side_by_side import CLASSIFICATIONS, PENDING, compare_change
+from reconciler.reports.standing import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -80,6 +82,8 @@ def _parts(report: Report, fleet: Sequence[Member]) -> Iterator[_Part]:
 
 
 def _is_silent(command: str, member: Member) -> bool:
+    if receivers.lines(command, member.target) or (command == "plan" and receivers.staying(member.target)):
+        return False
     return member.verdict is Verdict.QUIET and not (command == "drift" and member.near)
 
 
@@ -233,7 +237,30 @@ def _plan(member: Member, now: datetime) -> Iterator[_Part]:
     unmended = [one for one in member.near if one.standing.change is None and one.standing.expiry is not Expiry.OK]
     if unmended:
         yield _endings("**Ends soon, and no change mends it**", unmended, now)
+    staying = receivers.staying(member.target)
+    if staying:
+        head = ("**Stays for now**", "", *table_head(("alias", "why", "asked for at")))
+        rows = [row((code(one.alias), escaped(one.message), code(place(one.source)))) for one in staying]
+        yield _Part(head, rows)
+    yield from _receivers("plan", member)
     yield _Part((_totals(member),))
+
+
+def _receivers(command: str, member: Member) -> Iterator[_Part]:
+    """What is worth a line about receivers, and how they all stand."""
+    found = receivers.lines(command, member.target)
+    if found:
+        rows = [
+            row((f"{_SIGNS.get(line.severity, '')} {code(line.receiver)}".strip(), line.code, escaped(line.message)))
+            for line in found
+        ]
+        yield _Part(("**Receivers**", "", *table_head(("receiver", "what", "why"))), rows)
+    for text in (receivers.totals(member.target), receivers.unneeded(member.target)):
+        if text:
+            yield _Part((f"{escaped(text)}.",))
+
+
+_SIGNS = {Severity.ERROR: "❌", Severity.WARNING: "⚠️"}
 
 
 def _change(change: Change) -> str:
@@ -322,6 +349,7 @@ def _drift(member: Member, now: datetime) -> Iterator[_Part]:
         yield _group(group)
     if member.near:
         yield _endings("**Past or near its end**", member.near, now)
+    yield from _receivers("drift", member)
     found = coverage(member.target)
     parts = ", ".join(f"{count} {what} ({found.share(count)} %)" for what, count in found.parts if count)
     verdict = plural(member.differences, "difference") if member.differences else "No drift"

@@ -16,12 +16,13 @@ from reconciler.reports.document import summary
 from reconciler.reports.facts import key, serial
 from reconciler.reports.fleet import members
 from reconciler.reports.printable import printable
+from reconciler.reports.receivers import receivers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from reconciler.model import Certificate, Report
+    from reconciler.model import Certificate, ReceiverVerdict, Report
     from reconciler.reports.fleet import Member
 
 
@@ -62,6 +63,10 @@ class _Metrics:
         self.renewal = _Family("reconcile_cert_renewal_due", "Whether a declared certificate is inside its window.")
         self.certificate = _Family("reconcile_cert_info", "Who a certificate is for and who issued it.")
         self.error = _Family("reconcile_cert_error", "Certificates that cannot be parsed.")
+        self.trusted = _Family("reconcile_receiver_trusted", "Whether a receiver is trusted by the keystore of today.")
+        self.reached = _Family("reconcile_receiver_reached", "Whether a receiver that was asked sent its chain.")
+        self.until = _Family("reconcile_receiver_trusted_until", "End of the trust in a receiver, seconds.")
+        self.receiver_differences = _Family("reconcile_receiver_differences", "Differences from what was recorded.")
 
     def lines(self) -> Iterator[str]:
         for family in vars(self).values():
@@ -97,6 +102,20 @@ def _add_member(metrics: _Metrics, report: Report, member: Member, seen: Counter
                 _add_certificate(metrics, certificate, f'{labels},position="{position}"', report.generated_at)
             if standing.is_declared and entry is standing.entry and entry.chain:
                 metrics.renewal.add(labels, standing.expiry is not Expiry.OK)
+    for verdict in receivers_of(target):
+        labels = _labels(receiver=verdict.receiver.name, address=verdict.receiver.address)
+        _add_receiver(metrics, verdict, f"{own},{labels}")
+
+
+def _add_receiver(metrics: _Metrics, verdict: ReceiverVerdict, labels: str) -> None:
+    if verdict.probe is not None:
+        metrics.reached.add(labels, bool(verdict.probe.chain))
+        metrics.receiver_differences.add(labels, len(verdict.differences))
+    if verdict.chains:
+        metrics.trusted.add(labels, all(chain.before.is_trusted for chain in verdict.chains))
+    ends = [chain.before.until for chain in verdict.chains if chain.before.until is not None]
+    if ends:
+        metrics.until.add(labels, min(ends).timestamp())
 
 
 def _add_counts(metrics: _Metrics, report: Report, member: Member, own: str) -> None:

@@ -7,19 +7,20 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from reconciler.compare import DECLARED_PROTECTED
-from reconciler.model import Expiry, OutcomeStatus, Source, Status
+from reconciler.model import Expiry, OutcomeStatus, ReceiverStatus, Source, Status
 from reconciler.ownership import alias_key
 from reconciler.reports.document import rfc3339
 from reconciler.reports.fleet import members
 from reconciler.reports.json_text import dump
 from reconciler.reports.printable import clipped, printable
+from reconciler.reports.receivers import receivers_of
 from reconciler.reports.sarif_rules import RULES
 from reconciler.reports.standing import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.model import Failure, Report, TargetReport
+    from reconciler.model import Failure, ReceiverVerdict, Report, TargetReport
     from reconciler.reports.fleet import Member
     from reconciler.reports.standing import Standing
 
@@ -83,6 +84,33 @@ def _results(command: str, member: Member) -> Iterator[dict[str, Any]]:
     for standing in member.standings:
         for rule in _rules(standing):
             yield _result(command, target, standing, rule)
+    for verdict in receivers_of(target):
+        yield from _receiver_results(command, target, verdict)
+
+
+_OF_RECEIVERS = {
+    ReceiverStatus.WOULD_BREAK: "receiver-would-break",
+    ReceiverStatus.UNTRUSTED: "receiver-untrusted",
+    ReceiverStatus.UNKNOWN: "receiver-unknown",
+}
+
+
+def _receiver_results(command: str, target: TargetReport, verdict: ReceiverVerdict) -> Iterator[dict[str, Any]]:
+    """In a drift report the differences; the verdict where it is not as good as it was."""
+    receiver = verdict.receiver
+    told = [("receiver-differs", note.code, note.message) for note in verdict.differences if command == "drift"]
+    is_told = verdict.status in _OF_RECEIVERS and not told
+    if is_told and not (command == "drift" and verdict.status is ReceiverStatus.WOULD_BREAK):
+        told.append((_OF_RECEIVERS[verdict.status], verdict.status, verdict.message))
+    for rule, code, message in told:
+        yield {
+            **_rule_reference(rule),
+            "level": RULES[rule].level,
+            "message": {"text": _message(f"receiver {receiver.name}: {message}.")},
+            "locations": [_location(receiver.source)],
+            "partialFingerprints": {"reconcileFinding/v1": _fingerprint(target, f"{receiver.name} {code}", rule)},
+            "properties": {"receiver": receiver.name, "keystore": target.location, "code": code},
+        }
 
 
 def _rules(standing: Standing) -> Iterator[str]:

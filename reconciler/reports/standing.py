@@ -119,6 +119,7 @@ _SEVERITIES = {
     Status.RESPONSE_READY: Severity.WARNING,
     Status.RESPONSE_REJECTED: Severity.ERROR,
     Status.READY_TO_ACTIVATE: Severity.NOTE,
+    Status.STILL_NEEDED: Severity.NOTE,
     Status.EXPIRING: Severity.WARNING,
     Status.EXPIRED: Severity.ERROR,
     Status.UNMANAGED: Severity.NOTE,

@@ -15,6 +15,7 @@ from reconciler.model import (
     WantedImport,
     WantedKeyPair,
 )
+from reconciler.reports import receivers
 from reconciler.reports.coverage import Coverage, coverage
 from reconciler.reports.document import summary
 from reconciler.reports.drift_groups import drift_groups
@@ -122,7 +123,11 @@ def _plan(member: Member, now: datetime, paint: Palette) -> Iterator[str]:
             yield from _change(change, columns, paint)
         yield ""
     yield from _unmended_lines(member, now, paint)
+    for part in (_staying, _receivers):
+        if found := list(part(member, paint)):
+            yield from (*([] if plan.changes else [""]), *found, "")
     yield from _totals(member, paint)
+    yield from _about_receivers(member, paint)
 
 
 def _unmended_lines(member: Member, now: datetime, paint: Palette) -> Iterator[str]:
@@ -133,6 +138,36 @@ def _unmended_lines(member: Member, now: datetime, paint: Palette) -> Iterator[s
         for ending in left_over:
             yield from _ending(ending, now, columns, paint)
         yield ""
+
+
+def _staying(member: Member, paint: Palette) -> Iterator[str]:
+    """The roots that are kept for their receivers."""
+    found = receivers.staying(member.target)
+    if found:
+        yield f"  {paint.strong('Stays for now')}"
+    columns = _alias_columns(finding.alias for finding in found)
+    for finding in found:
+        alias = (padded(printable(finding.alias), columns), paint.careful)
+        yield from _row(4, 8, alias, (printable(finding.message), _plain), (place(finding.source), paint.quiet))
+
+
+def _receivers(member: Member, paint: Palette, command: str = "plan") -> Iterator[str]:
+    """What is worth a line about receivers."""
+    found = receivers.lines(command, member.target)
+    if found:
+        yield f"  {paint.strong('Receivers')}"
+    columns = _alias_columns(line.receiver for line in found)
+    codes = max((len(line.code) for line in found), default=0)
+    for line in found:
+        name = (padded(printable(line.receiver), columns), _plain)
+        code = (padded(printable(line.code), codes), _severity_colour(line.severity, paint))
+        yield from _row(4, 8, name, code, (printable(line.message), _plain))
+
+
+def _about_receivers(member: Member, paint: Palette) -> Iterator[str]:
+    for text in (receivers.totals(member.target), receivers.unneeded(member.target)):
+        if text:
+            yield from (paint.quiet(line) for line in _filled(text.split(", "), "  "))
 
 
 def _unmended(member: Member) -> list[Ending]:
@@ -373,7 +408,11 @@ _TERM_TITLES = {
 }
 
 # The parts of the drift view, in the order of the page.
-_DRIFT_PARTS: tuple[Callable[[Member, datetime, Palette], Iterator[str]], ...] = (_differences, _expiries)
+_DRIFT_PARTS: tuple[Callable[[Member, datetime, Palette], Iterator[str]], ...] = (
+    _differences,
+    _expiries,
+    lambda member, _now, paint: _receivers(member, paint, "drift"),
+)
 
 
 def _ending(ending: Ending, now: datetime, columns: int, paint: Palette) -> Iterator[str]:
@@ -414,6 +453,7 @@ def _drift_totals(member: Member, paint: Palette) -> Iterator[str]:
     verdict = paint.careful(f"Drift: {plural(different, 'difference')}") if different else paint.good("No drift")
     yield f"  {verdict}; {in_sync} of {len(declared)} declared in sync"
     yield from (paint.quiet(line) for line in _coverage(coverage(member.target), "  "))
+    yield from _about_receivers(member, paint)
 
 
 def _coverage(found: Coverage, indent: str) -> Iterator[str]:
@@ -430,7 +470,9 @@ _SECTIONS = {"plan": _plan, "apply": _apply, "drift": _drift}
 def _is_silent(command: str, member: Member) -> bool:
     if member.verdict is not Verdict.QUIET:
         return False
-    return not (member.near if command == "drift" else _unmended(member))
+    if receivers.lines(command, member.target):
+        return False
+    return not (member.near if command == "drift" else _unmended(member) or receivers.staying(member.target))
 
 
 def _fleet(report: Report, fleet: Sequence[Member], paint: Palette) -> Iterator[str]:
