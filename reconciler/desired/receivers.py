@@ -10,7 +10,7 @@ from reconciler.desired.key_pairs import dns_name
 from reconciler.desired.schema import spelled
 from reconciler.errors import Problem, ReconcileError
 from reconciler.model import Receiver
-from reconciler.ownership import alias_key
+from reconciler.ownership import alias_key, protected_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,18 +19,21 @@ if TYPE_CHECKING:
     from reconciler.desired.reading import Part
 
 
-def receivers_of(parts: Sequence[Part], sections: Mapping[str, str], problems: list[Problem]) -> tuple[Receiver, ...]:
+def receivers_of(
+    parts: Sequence[Part], sections: Mapping[str, str], problems: list[Problem], *, in_tenant: bool = False
+) -> tuple[Receiver, ...]:
     """Every receiver that the files declare; the same in two files counts once.
 
     Args:
         parts: The files.
         sections: The section of every declared alias, by `alias_key`.
         problems: Gets what is wrong.
+        in_tenant: Whether a receiver may expect a key pair of SAP's, which nobody declares.
     """
     found: dict[str, Receiver] = {}
     for part in parts:
         for path, written in part.entries("receivers"):
-            receiver = _receiver(part, path, written, sections, problems)
+            receiver = _receiver(part, path, written, sections, problems, in_tenant=in_tenant)
             if receiver is None:
                 continue
             first = found.setdefault(receiver.name, receiver)
@@ -40,7 +43,7 @@ def receivers_of(parts: Sequence[Part], sections: Mapping[str, str], problems: l
 
 
 def _receiver(
-    part: Part, path: Path, written: Section, sections: Mapping[str, str], problems: list[Problem]
+    part: Part, path: Path, written: Section, sections: Mapping[str, str], problems: list[Problem], *, in_tenant: bool
 ) -> Receiver | None:
     name = str(path[-1])
     source = part.document.source(path, key=True)
@@ -53,7 +56,8 @@ def _receiver(
         problems.append(_wrong(part, (*path, "address"), f"is {quoted(written['address'])}: {error.message}"))
         return None
     key_pair = written.get("keyPair")
-    if key_pair is not None and sections.get(alias_key(key_pair)) != "keyPairs":
+    of_sap = in_tenant and key_pair is not None and protected_by(key_pair) is not None
+    if key_pair is not None and not of_sap and sections.get(alias_key(key_pair)) != "keyPairs":
         hint = _who_may_be_meant(key_pair, sections)
         problems.append(_wrong(part, (*path, "keyPair"), f"is {quoted(key_pair)}, which is no key pair here", hint))
         return None
