@@ -686,6 +686,7 @@ class PutCertificate:
     alias: str
     certificate: Certificate
     created: datetime | None = None  # None: now
+    vouched: bool = False  # in a tenant: whether somebody has checked the fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -699,6 +700,7 @@ class PutKeyPair:
     chain: tuple[Certificate, ...]
     private_key: Secret | None = None
     created: datetime | None = None  # None: now
+    vouched: bool = False  # as for a certificate, about the top of the chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -707,6 +709,22 @@ class PutChain:
 
     alias: str
     chain: tuple[Certificate, ...]
+    vouched: bool = False  # as for a key pair
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """Have a tenant make a key pair with a self-signed certificate; the private key never leaves it.
+
+    Attributes:
+        alias: Must be free.
+        wanted: The key, the subject and the validity.
+        start: From when the certificate is valid.
+    """
+
+    alias: str
+    wanted: WantedKeyPair
+    start: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -741,7 +759,7 @@ class Restore:
     origin: object = field(default=None, repr=False, compare=False)
 
 
-Write = PutCertificate | PutKeyPair | PutChain | Remove | Rename | Restore
+Write = PutCertificate | PutKeyPair | PutChain | Generate | Remove | Rename | Restore
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from reconciler.keystores.formats import new_container, open_container, parse_co
 from reconciler.model import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from reconciler.keystores.protocol import Container
     from reconciler.model import KeystoreTarget, WantedKeyPair, Write
@@ -52,6 +52,13 @@ class FileKeystore:
         from reconciler.x509 import signing_request
 
         return signing_request(self.private_key(alias), wanted)
+
+    def complete(self, live: Snapshot, aliases: Iterable[str], *, sap_keys: bool = False) -> Snapshot:  # noqa: ARG002
+        """See `KeystoreReader.complete`: a file is read whole."""
+        return live
+
+    def close(self) -> None:
+        """See `KeystoreReader.close`: a file is open for as long as it is read."""
 
     def private_key(self, alias: str) -> Secret:
         """See `KeystoreReader.private_key`."""

@@ -10,11 +10,14 @@ from reconciler.keystores.guarded import GuardedKeystore
 from reconciler.model import StoreType
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from reconciler.keystores.protocol import KeystoreReader
     from reconciler.model import KeystoreTarget
     from reconciler.secret import Secret
+
+    # The password of a file, or the credentials of a tenant by their names in the state file.
+    Access = Secret | Mapping[str, Secret | str] | None
 
 _FILES = ("reconciler.keystores.file_keystore:FileKeystore", "reconciler.keystores.file_keystore:WritableFileKeystore")
 
@@ -23,24 +26,28 @@ KEYSTORES: dict[StoreType, tuple[str, str]] = {
     StoreType.PKCS12: _FILES,
     StoreType.JKS: _FILES,
     StoreType.JCEKS: _FILES,
+    StoreType.SAP_CLOUD_INTEGRATION: (
+        "reconciler.keystores.sap.keystore:TenantKeystore",
+        "reconciler.keystores.sap.keystore:WritableTenantKeystore",
+    ),
 }
 
 
-def open_for_reading(target: KeystoreTarget, password: Secret | None) -> KeystoreReader:
+def open_for_reading(target: KeystoreTarget, access: Access) -> KeystoreReader:
     """A live keystore for commands that only look: the object has no method that writes."""
-    reader: KeystoreReader = _load(target, 0)(target, password)
+    reader: KeystoreReader = _load(target, 0)(target, access)
     return reader
 
 
-def open_keystore(target: KeystoreTarget, password: Secret | None, protected: Sequence[str]) -> GuardedKeystore:
+def open_keystore(target: KeystoreTarget, access: Access, protected: Sequence[str]) -> GuardedKeystore:
     """A live keystore that can be written, behind its guard.
 
     Args:
         target: The keystore that the desired state names.
-        password: What opens it; None for a keystore without one.
+        access: What opens it: a password, None for a keystore without one, the credentials of a tenant.
         protected: The patterns of `aliases.protected`, in addition to SAP's.
     """
-    return GuardedKeystore(_load(target, 1)(target, password), protected, target.location)
+    return GuardedKeystore(_load(target, 1)(target, access), protected, target.location)
 
 
 def _load(target: KeystoreTarget, half: int) -> Any:
