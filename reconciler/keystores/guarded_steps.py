@@ -10,9 +10,11 @@ whole keystore is read, and every entry that no write named is compared with wha
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, final
 
 from reconciler.errors import ReconcileError, RefusedError
+from reconciler.issued import common_name
 from reconciler.keystores.guarded import Operation, chain_sha256
 from reconciler.keystores.sap.failures import UnknownOutcomeError, WriteFailedError
 from reconciler.model import EntryKind, Generate, PutCertificate, PutChain, PutKeyPair, Remove, Rename
@@ -192,8 +194,11 @@ class GuardedSteps:
             case Remove():
                 return found is None
             case Rename():
-                gone = write.alias == write.new_alias or self.__keystore.look(write.alias) is None
-                return _is_same(found, expected) and (gone or alias_key(write.alias) == alias_key(write.new_alias))
+                if found is None or found.alias != write.new_alias or not _is_same(found, expected):
+                    return False
+                # Where case does not count, the old spelling still finds the entry.
+                left = self.__keystore.look(write.alias)
+                return left is None or left.alias == write.new_alias
             case PutCertificate():
                 return _holds(found, EntryKind.TRUSTED_CERTIFICATE, [write.certificate])
             case Generate():
@@ -213,8 +218,6 @@ class GuardedSteps:
         return set(needed) <= set(there)
 
     def _planned_with(self, entry: Entry) -> Snapshot:
-        from dataclasses import replace
-
         return replace(self._planned, entries=(entry,))
 
     # --------------------------------------------------------------------------------------- the others
@@ -276,7 +279,7 @@ def _is_generated(entry: Entry, write: Generate) -> bool:
         same_key = same_key and leaf.curve == wanted.key.curve
     else:
         same_key = same_key and leaf.key_size == wanted.key.size
-    return same_key and sorted(leaf.subject_attributes or ()) == sorted(wanted.subject)
+    return same_key and common_name(leaf.subject_attributes or ()) == common_name(wanted.subject)
 
 
 def _keeps_kind(write: Write, expected: Entry) -> bool:
