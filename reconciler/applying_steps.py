@@ -21,7 +21,7 @@ from reconciler.applying import interruptibly, judged_chain
 from reconciler.chains import is_self_issued
 from reconciler.errors import IssuerError, KeystoreUnreadableError, ReconcileError, RefusedError
 from reconciler.keystores.guarded import Operation
-from reconciler.keystores.sap.failures import KeystoreLockedError, MissingRoleError
+from reconciler.keystores.sap.failures import KeystoreLockedError, MissingRoleError, WriteFailedError
 from reconciler.model import (
     Action,
     Generate,
@@ -101,7 +101,7 @@ class _Application:
         errors: list[ReconcileError] = []
         ordered = sorted(enumerate(self.target.changes), key=lambda numbered: _turn(numbered[1]))
         for place, change in ordered:
-            if errors and isinstance(errors[-1], _FOR_ALL):
+            if errors and _concerns_all(errors[-1]):
                 outcomes[place] = Outcome(change, OutcomeStatus.NOT_TRIED, f"not tried: {errors[-1].message}")
                 continue
             for step in ("preparing", "writing"):
@@ -278,6 +278,12 @@ class _Application:
                 with suppress(ReconcileError):
                     self._write(Rename(previous, alias), None)
             raise
+
+
+def _concerns_all(error: ReconcileError) -> bool:
+    """Whether the changes that are still to come would fail for the same reason."""
+    nobody_answers = isinstance(error, WriteFailedError) and error.status in {0, 401, 429}
+    return nobody_answers or isinstance(error, _FOR_ALL)
 
 
 def _turn(change: Change) -> tuple[int, int]:

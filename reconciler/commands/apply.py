@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     envvar="RECONCILE_RENEWALS_ONLY",
     help="Only what time and arrived answers ask for: the nightly run.",
 )
+@options.jobs
 @options.report_format("text", "json", "markdown")
 def command(
     states: tuple[str, ...],
@@ -44,6 +45,7 @@ def command(
     max_plan_age: str,
     allow_mass_change: bool,
     renewals_only: bool,
+    jobs: int,
     format_name: str,
 ) -> int:
     """Bring the live keystore to the desired state.
@@ -68,11 +70,12 @@ def command(
     now = datetime.now(UTC)
     loaded = load_states(states)
     if plan_argument is None:
-        report = plan_states(loaded, now, "plan", renewals_only=renewals_only)
+        report = plan_states(loaded, now, "plan", renewals_only=renewals_only, writing=True, jobs=jobs)
     else:
         reviewed = read_reviewed(plan_argument)
         check_age(reviewed, now, parse_duration(max_plan_age))
-        report = plan_states(loaded, reviewed.generated_at or now, "plan", renewals_only=renewals_only)
+        moment = reviewed.generated_at or now
+        report = plan_states(loaded, moment, "plan", renewals_only=renewals_only, writing=True, jobs=jobs)
         if any(exit_codes(report)):
             return _not_as_reviewed(report, format_name)
         check_same(reviewed, report)
@@ -84,7 +87,7 @@ def command(
         if format_name == "text":
             write_report(report, "text")
         _confirm(planned, yes=yes)
-    done = carry_out(report, datetime.now(UTC))
+    done = carry_out(report, datetime.now(UTC), jobs)
     write_report(done, format_name)
     return worst([*exit_codes(done), *map(_code, done.targets)])
 

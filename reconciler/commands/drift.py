@@ -11,8 +11,9 @@ from reconciler.commands import options
 
 @click.command(name="drift", short_help="Show how the live keystores differ from git.")
 @options.states
+@options.jobs
 @options.report_format("text", "json", "markdown")
-def command(states: tuple[str, ...], format_name: str) -> int:
+def command(states: tuple[str, ...], jobs: int, format_name: str) -> int:
     """Show how the live keystore differs from git, and what is about to expire.
 
     Exits with 2 when there are differences. Reads only.
@@ -28,7 +29,7 @@ def command(states: tuple[str, ...], format_name: str) -> int:
     from reconciler.desired import load_states
     from reconciler.model import Unmanaged
 
-    report = plan_states(load_states(states), datetime.now(UTC), "drift")
+    report = plan_states(load_states(states), datetime.now(UTC), "drift", jobs=jobs)
     write_report(report, format_name)
     codes = exit_codes(report)
     for target in report.targets:

@@ -15,6 +15,16 @@ states = click.argument("states", metavar="STATE...", nargs=-1, required=True)
 keystore_or_state = click.argument("subject", metavar="STATE|KEYSTORE")
 
 
+jobs = click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=8,
+    show_default=True,
+    envvar="RECONCILE_JOBS",
+    help="How many tenants are worked on side by side.",
+)
+
+
 def report_format(*names: str) -> Decorator:
     """`--format`, one of `names`; the first is the default."""
     return click.option(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @click.command(name="plan", short_help="Show what apply would do.")
 @options.states
 @click.option("--out", metavar="FILE", help="Write the plan here as JSON as well, for `apply --plan FILE`.")
+@options.jobs
 @options.report_format("text", "json", "markdown")
 @click.option(
     "--detailed-exitcode",
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     help="Exit with 2 when there are changes.",
     envvar="RECONCILE_DETAILED_EXITCODE",
 )
-def command(states: tuple[str, ...], out: str | None, format_name: str, detailed_exitcode: bool) -> int:
+def command(states: tuple[str, ...], out: str | None, jobs: int, format_name: str, detailed_exitcode: bool) -> int:
     """Compare the desired state with the live keystore and show what apply would do.
 
     Reads only: no private key is decrypted, nothing is written.
@@ -39,7 +40,7 @@ def command(states: tuple[str, ...], out: str | None, format_name: str, detailed
     from reconciler.commands.targets import exit_codes, plan_states, worst
     from reconciler.desired import load_states
 
-    report = plan_states(load_states(states), datetime.now(UTC), "plan")
+    report = plan_states(load_states(states), datetime.now(UTC), "plan", jobs=jobs)
     write_report(report, format_name)
     codes = exit_codes(report)
     if out and not any(codes):
