@@ -93,10 +93,10 @@ class _Application:
         self.keystore = keystore
         self.now = now
         self.progress = progress
-        self.live: list[Certificate] = []  # every certificate that is there, with what this run has put
+        self._entries: dict[str, tuple[Certificate, ...]] = {}  # what is there, with what this run has put or taken
 
     def run(self) -> Run:
-        self.live = [one for entry in self.keystore.begin().entries for one in entry.chain]
+        self._entries = {alias_key(entry.alias): entry.chain for entry in self.keystore.begin().entries}
         outcomes: dict[int, Outcome] = {}
         errors: list[ReconcileError] = []
         ordered = sorted(enumerate(self.target.changes), key=lambda numbered: _turn(numbered[1]))
@@ -115,8 +115,8 @@ class _Application:
             else:
                 outcomes[place] = Outcome(change, OutcomeStatus.APPLIED)
         applied = any(one.status is OutcomeStatus.APPLIED for one in outcomes.values())
-        error = None if applied else _deciding(errors)
-        return Run(tuple(outcomes[place] for place in range(len(outcomes))), error, self._proof())
+        deciding = None if applied else _deciding(errors)
+        return Run(tuple(outcomes[place] for place in range(len(outcomes))), deciding, self._proof())
 
     def _proof(self) -> tuple[str, ...]:
         try:
@@ -127,42 +127,63 @@ class _Application:
     # ---------------------------------------------------------------------------------------- one change
 
     def _carry_out(self, change: Change) -> None:
-        alias, staged = change.alias, staging_alias(change.alias)
         match change.step, change.wanted:
+            case Step.RENAME, _:
+                self._write(Rename(change.alias, change.new_alias or change.alias), change.before)
+            case Step.REMOVE, _:
+                self._write(Remove(change.alias), change.before)
             case Step.PUT, WantedCertificate() as wanted:
                 self._put_certificate(change, wanted)
             case Step.PUT, WantedImport() as wanted:
                 self._import(change, wanted)
-            case Step.GENERATE | Step.STAGE | Step.REKEY, WantedKeyPair() as wanted:
-                self._new_key(change, wanted)
-            case Step.REISSUE, WantedKeyPair() as wanted:
-                self._sign(change, wanted, alias, change.before)
-            case Step.REQUEST, WantedKeyPair() as wanted:
-                self._sign(change, wanted, staged if change.staged else alias, change.staged or change.before)
-            case Step.ANSWER | Step.COMPLETE_CHAIN, _:
-                self._write(self._chain(alias, change.chain), change.before)
-            case Step.ANSWER_STAGED, _:
-                self._answer_staged(change)
-            case Step.ANSWER_TAKE_OVER, _:
-                self._answer_staged(change)
-                self._take_over(change)
-            case Step.TAKE_OVER, _:
-                self._take_over(change)
-            case Step.RENAME, _:
-                self._write(Rename(alias, change.new_alias or alias), change.before)
-            case Step.REMOVE, _:
-                self._write(Remove(alias), change.before)
+            case _, WantedKeyPair() as wanted:
+                self._key_pair(change, wanted)
             case step, _:
-                raise RefusedError(f"a tenant cannot do this: {step}", where=self.target.desired.keystore.location)
+                raise self._impossible(step)
+
+    def _key_pair(self, change: Change, wanted: WantedKeyPair) -> None:
+        alias, staged = change.alias, staging_alias(change.alias)
+        match change.step:
+            case Step.GENERATE | Step.STAGE | Step.REKEY:
+                self._new_key(change, wanted)
+            case Step.REISSUE:
+                self._sign(change, wanted, alias, change.before)
+            case Step.REQUEST:
+                self._sign(change, wanted, staged if change.staged else alias, change.staged or change.before)
+            case Step.ANSWER | Step.COMPLETE_CHAIN:
+                self._write(self._chain(alias, change.chain), change.before)
+            case Step.ANSWER_STAGED | Step.ANSWER_TAKE_OVER:
+                self._answer_staged(change)
+            case Step.TAKE_OVER:
+                pass
+            case step:
+                raise self._impossible(step)
+        if change.step in {Step.REKEY, Step.ANSWER_TAKE_OVER, Step.TAKE_OVER}:
+            self._take_over(change)
+
+    def _impossible(self, step: Step) -> RefusedError:
+        return RefusedError(f"a tenant cannot do this: {step}", where=self.target.desired.keystore.location)
 
     def _write(self, write: Write, before: Entry | None) -> Entry | None:
         after = self.keystore.write(Operation(write, before))
+        key = alias_key(write.alias)
         match write:
             case PutCertificate():
-                self.live.append(write.certificate)
+                self._entries[key] = (write.certificate,)
             case PutKeyPair() | PutChain():
-                self.live += write.chain
+                self._entries[key] = write.chain
+            case Remove():
+                self._entries.pop(key, None)
+            case Rename():
+                # Under its old name it could not be asked for any more, and `after` knows the new one.
+                self._entries.pop(key, None)
+                self._entries[alias_key(write.new_alias)] = after.chain if after is not None else ()
         return after
+
+    @property
+    def live(self) -> list[Certificate]:
+        """Every certificate that is there now."""
+        return [one for chain in self._entries.values() for one in chain]
 
     def _put_certificate(self, change: Change, wanted: WantedCertificate) -> None:
         certificate = wanted.certificate
@@ -213,8 +234,6 @@ class _Application:
             self._born_in_tenant(change, wanted, alias, before)
         else:
             self._made_here(wanted, alias, before)
-        if change.step is Step.REKEY:
-            self._take_over(change)
 
     def _born_in_tenant(self, change: Change, wanted: WantedKeyPair, alias: str, before: Entry | None) -> None:
         """A key pair that an interrupted run has made is taken up again, any other is in the way."""

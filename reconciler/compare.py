@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from reconciler.expiry import NOTICE, day, expiry_of
 from reconciler.chains import is_self_issued
+from reconciler.expiry import NOTICE, day, expiry_of
 from reconciler.key_pairs import SELF_SIGNED, Case, Verdict, judge_key_pair
 from reconciler.migration import due
 from reconciler.migration import finding as about_the_store

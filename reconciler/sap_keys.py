@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from reconciler.model import Entry, Receiver, Snapshot
 
-# A daily job activates a new key one day before the end of the one in use (SAP Help, "Renewal of Keys Provided by SAP").
+# A daily job activates a new key one day before the one in use ends (SAP Help, "Renewal of Keys Provided by SAP").
 BEFORE_THE_END = timedelta(days=1)
 WHERE = "in the Keystore Monitor, tab New SAP Keys, with Activate; reconcile never does"
 DELAY = (
@@ -47,8 +47,8 @@ def waiting_notes(live: Snapshot, receivers: Sequence[Receiver]) -> Iterator[str
         names = ", ".join(f"{one.name} ({one.address})" for one in expecting)
         who = names or "every receiver that trusts this certificate (none is declared under `receivers`)"
         yield (
-            f"a new SAP key waits for {new.alias}{until}{pin}; {when}, the day before the one in use ends; to import its "
-            f"certificate before: {who}; a person activates it {WHERE}"
+            f"a new SAP key waits for {new.alias}{until}{pin}; {when}, the day before the one in use ends; "
+            f"to import its certificate before: {who}; a person activates it {WHERE}"
         )
 
 

@@ -45,9 +45,7 @@ def _keystore_of(target: TargetReport) -> KeystoreTarget:
     return target.plan.desired.keystore
 
 
-def _carried_out(
-    target: TargetReport, now: datetime, *, shown: bool
-) -> tuple[TargetReport, ReconcileError | None]:
+def _carried_out(target: TargetReport, now: datetime, *, shown: bool) -> tuple[TargetReport, ReconcileError | None]:
     plan = target.plan
     if plan is None or not plan.changes:
         return target, None

@@ -73,7 +73,7 @@ def reader_of(desired: DesiredState, *, writing: bool = False) -> KeystoreReader
     return open_for_reading(desired.keystore, access_of(desired.keystore, writing=writing))
 
 
-def plan_states(  # noqa: PLR0913  # each is a fact of its own
+def plan_states(  # each is a fact of its own
     states: Sequence[DesiredState],
     now: datetime,
     command: str,

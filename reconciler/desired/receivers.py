@@ -42,7 +42,7 @@ def receivers_of(
     return tuple(found.values())
 
 
-def _receiver(
+def _receiver(  # noqa: PLR0913  # each is a fact of its own
     part: Part, path: Path, written: Section, sections: Mapping[str, str], problems: list[Problem], *, in_tenant: bool
 ) -> Receiver | None:
     name = str(path[-1])

@@ -203,7 +203,9 @@ def _same_key_problems(one: WantedKeyPair) -> Iterator[Problem]:
         message = "a self-signed certificate in a tenant cannot be renewed over the same key: the key never leaves it"
         yield _problem(one, message, "write `rekey: true`")
     elif one.activation == "approved":
-        message = "with `activation: approved` the renewed key pair waits beside the old one, so it has a key of its own"
+        message = (
+            "with `activation: approved` the renewed key pair waits beside the old one, so it has a key of its own"
+        )
         yield _problem(one, message, "write `rekey: true`, or take `activation` out")
     elif not one.born_in_tenant and one.subject_alt_names and one.issuer.type in _BY_REQUEST:
         message = "a renewal over the same key asks with the tenant's request, which has no subject alternative names"

@@ -1,10 +1,11 @@
 """The door for keystores that take one write at a time: ownership, precondition and proof around every single one.
 
-Made by `GuardedKeystore.steps` alone. Each write looks at its entry again directly before it is sent, and again before
-each repetition: the entry belongs neither to SAP (by its name, and by the `Owner` that the tenant states now) nor to the
-file's protected aliases, and is what the plan, or an earlier write of this run, left there. Afterwards the entry is read
-back and compared. A request whose outcome is not known is resolved by reading, never by sending it again. At the end the
-whole keystore is read, and every entry that no write named is compared with what it was. No flag reaches in here.
+Made by `GuardedKeystore.steps` alone. Each write looks at its entry again directly before it is sent, and again
+before each repetition: the entry belongs neither to SAP (by its name, and by the `Owner` that the tenant states now)
+nor to the file's protected aliases, and is what the plan, or an earlier write of this run, left there. Afterwards the
+entry is read back and compared. A request whose outcome is not known is resolved by reading, never by sending it again.
+At the end the whole keystore is read, and every entry that no write named is compared with what it was. No flag
+reaches in here.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ class GuardedSteps:
 
     def _expected(self, operation: Operation) -> Entry | None:
         key = alias_key(operation.write.alias)
-        return self._known[key] if key in self._known else operation.before
+        return self._known.get(key, operation.before)
 
     def _check_names(self, write: Write) -> None:
         for alias in _named_by(write):

@@ -15,7 +15,15 @@ from reconciler.desired import load
 from reconciler.desired.pins import with_colons
 from reconciler.desired.schema import schema_path
 from reconciler.desired.secrets import read_secret
-from reconciler.model import KeySpec, StoreType, Unmanaged, WantedCertificate, WantedExisting, WantedImport, WantedKeyPair
+from reconciler.model import (
+    KeySpec,
+    StoreType,
+    Unmanaged,
+    WantedCertificate,
+    WantedExisting,
+    WantedImport,
+    WantedKeyPair,
+)
 from reconciler.x509 import to_pem
 from tests.desired.conftest import Repository
 from tests.desired.test_material import LEAF, LEAF_KEY, MIDDLE, _p12, pem_of

@@ -22,7 +22,9 @@ def declared_keys(schema: Any, path: str = "") -> list[tuple[str, dict[str, Any]
     found: list[tuple[str, dict[str, Any]]] = []
     if isinstance(schema, dict):
         for key, value in schema.get("properties", {}).items():
-            if not ({"const", "not"} & set(value)) or "errorMessage" not in value:  # the conditions inside `if` and `then`
+            if (
+                not ({"const", "not"} & set(value)) or "errorMessage" not in value
+            ):  # the conditions inside `if` and `then`
                 found.append((f"{path}.{key}", value))
         if isinstance(schema.get("items"), dict):
             found.append((f"{path}[]", schema["items"]))
@@ -251,7 +253,11 @@ def test_of_very_many_mistakes_not_all_are_shown_but_every_refusal(repository: R
 
 def _example_of(path: tuple[str, ...], value: str | None) -> str:
     """A file with the key at `path`."""
-    entry = {"trustedRoots": "file: x", "keyPairs": "subject: {commonName: x}", "receivers": "address: a.example:443"}.get(path[0], "")
+    entry = {
+        "trustedRoots": "file: x",
+        "keyPairs": "subject: {commonName: x}",
+        "receivers": "address: a.example:443",
+    }.get(path[0], "")
     text = value if value not in (None, "*") else "x"
     for depth, step in reversed(list(enumerate(path[1:], 1))):
         name = "some_alias" if step == "*" else step

@@ -15,9 +15,11 @@ from reconciler.keystores.sap.writing import TenantWriter
 from reconciler.secret import Secret
 from tests.sap.emulator import Emulator, Tenant
 from tests.sap.emulator.seeds import demo
+from tests.sap.repository import TenantRepository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.sap.emulator import Recorded
 
@@ -102,3 +104,14 @@ def place(emulator: Emulator) -> Iterator[Place]:
     made = Place(emulator, tenant)
     yield made
     assert [request.violation for request in made.requests if request.violation] == []
+
+
+@pytest.fixture
+def reconcile(tmp_path: Path, place: Place, monkeypatch: pytest.MonkeyPatch) -> TenantRepository:
+    """A repository whose live keystore is `place`; whoever waits there does not wait for long."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RECONCILE_CA_FILE", str(place.emulator.ca_file))
+    monkeypatch.setenv("SAP_SERVICE_KEY", place.emulator.service_key(place.name))
+    monkeypatch.setitem(Session.__init__.__kwdefaults__, "sleep", place.slept.append)
+    monkeypatch.setattr("reconciler.keystores.guarded_steps._WAITS", (0.0, 0.05, 0.1, 0.2, 0.4))
+    return TenantRepository(tmp_path, place)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from reconciler.keystores.sap.entries import HistoryEntry, TenantEntry
     from reconciler.keystores.sap.reading import TenantReader
     from reconciler.keystores.sap.writing import KeyPairFile, TenantWriter
-    from reconciler.model import Certificate, KeystoreTarget, WantedKeyPair, Write
+    from reconciler.model import Certificate, KeystoreTarget, Migration, WantedKeyPair, Write
 
 _SUBJECT = {
     "CN": "common_name", "OU": "organization_unit", "O": "organization", "L": "locality", "ST": "state",
@@ -62,8 +62,8 @@ class TenantKeystore:
         self._last = Snapshot(StoreType.SAP_CLOUD_INTEGRATION, entries=entries, version=version)
         return self._last
 
-    def preview(self, writes: Sequence[Write]) -> Snapshot:  # noqa: ARG002  # each entry has its own chain
-        """See `KeystoreReader.preview`: in a tenant no write changes what is shown of other entries."""
+    def preview(self, writes: Sequence[Write], *, migration: Migration | None = None) -> Snapshot:  # noqa: ARG002
+        """See `KeystoreReader.preview`: each entry has its own chain, and no write changes what is shown of others."""
         return self._last or self.read()
 
     def look(self, alias: str) -> Entry | None:

@@ -7,7 +7,7 @@ it lives, which key it has. The others need one request, made when the first of 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.errors import ReconcileError
 from reconciler.keystores.sap.names import attributes_of, canonical, rfc4514
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from reconciler.keystores.sap.entries import TenantCertificate
     from reconciler.model import Certificate
+
+T = TypeVar("T")
 
 _CURVES = {
     "secp256r1": ("secp256r1", "prime256v1", "p-256"),
@@ -68,6 +70,11 @@ class ListedCertificate:
             self._found = found
         return self._found
 
+    def _asked(self, read: Callable[[Certificate], T | None]) -> T | None:
+        """A fact of the certificate itself."""
+        known = self._known
+        return None if known is None else read(known)
+
     # -------------------------------------------------------------------------------- what the list states
 
     @cached_property
@@ -116,32 +123,33 @@ class ListedCertificate:
 
     @property
     def serial(self) -> int | None:
-        return self._stated.serial if self._stated.serial is not None else self._known and self._known.serial
+        stated = self._stated.serial
+        return stated if stated is not None else self._asked(lambda one: one.serial)
 
     @property
     def not_before(self) -> datetime | None:
-        return self._stated.not_before or (self._known and self._known.not_before)
+        return self._stated.not_before or self._asked(lambda one: one.not_before)
 
     @property
     def not_after(self) -> datetime | None:
-        return self._stated.not_after or (self._known and self._known.not_after)
+        return self._stated.not_after or self._asked(lambda one: one.not_after)
 
     @property
     def key_algorithm(self) -> str | None:
         stated = (self._stated.key_type or "").strip().upper()
         if stated in {"RSA", "DSA", "EC"}:
             return stated
-        return self._known and self._known.key_algorithm
+        return self._asked(lambda one: one.key_algorithm)
 
     @property
     def key_size(self) -> int | None:
-        return self._stated.key_size or (self._known and self._known.key_size)
+        return self._stated.key_size or self._asked(lambda one: one.key_size)
 
     @property
     def curve(self) -> str | None:
         if self.key_algorithm != "EC":
             return None
-        return self._stated_curve or (self._known and self._known.curve)
+        return self._stated_curve or self._asked(lambda one: one.curve)
 
     @cached_property
     def _stated_curve(self) -> str | None:
@@ -154,11 +162,11 @@ class ListedCertificate:
 
     @property
     def signature_algorithm(self) -> str | None:
-        return self._stated.signature_algorithm or (self._known and self._known.signature_algorithm)
+        return self._stated.signature_algorithm or self._asked(lambda one: one.signature_algorithm)
 
     @property
     def version(self) -> int | None:
-        return self._stated.version or (self._known and self._known.version)
+        return self._stated.version or self._asked(lambda one: one.version)
 
     # ------------------------------------------------------------------------- what only the certificate tells
 
@@ -174,35 +182,35 @@ class ListedCertificate:
 
     @property
     def public_key_sha256(self) -> str | None:
-        return self._known and self._known.public_key_sha256
+        return self._asked(lambda one: one.public_key_sha256)
 
     @property
     def subject_alt_names(self) -> tuple[str, ...] | None:
-        return self._known and self._known.subject_alt_names
+        return self._asked(lambda one: one.subject_alt_names)
 
     @property
     def key_usage(self) -> frozenset[str] | None:
-        return self._known and self._known.key_usage
+        return self._asked(lambda one: one.key_usage)
 
     @property
     def extended_key_usage(self) -> tuple[str, ...] | None:
-        return self._known and self._known.extended_key_usage
+        return self._asked(lambda one: one.extended_key_usage)
 
     @property
     def is_ca(self) -> bool | None:
-        return self._known and self._known.is_ca
+        return self._asked(lambda one: one.is_ca)
 
     @property
     def path_length(self) -> int | None:
-        return self._known and self._known.path_length
+        return self._asked(lambda one: one.path_length)
 
     @property
     def subject_key_identifier(self) -> bytes | None:
-        return self._known and self._known.subject_key_identifier
+        return self._asked(lambda one: one.subject_key_identifier)
 
     @property
     def authority_key_identifier(self) -> bytes | None:
-        return self._known and self._known.authority_key_identifier
+        return self._asked(lambda one: one.authority_key_identifier)
 
     @property
     def problem(self) -> str | None:
