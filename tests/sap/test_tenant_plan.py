@@ -150,7 +150,9 @@ def test_drift_tells_of_a_new_sap_key_and_who_has_to_know(reconcile: TenantRepos
     assert "erp (erp.example.com:443)" in note
     assert "Keystore Monitor" in note
     assert document["new_sap_keys"][0]["receivers"] == ["erp"]
-    assert document["new_sap_keys"][0]["activated_by_sap_on"] < document["new_sap_keys"][0]["certificates"][0]["not_after"]
+    assert (
+        document["new_sap_keys"][0]["activated_by_sap_on"] < document["new_sap_keys"][0]["certificates"][0]["not_after"]
+    )
     assert [one["original_alias"] for one in document["replaced_sap_keys"]] == [SAP_KEY_PAIR]
     for form in ("text", "markdown"):
         assert "SAP" in reconcile("drift", "--format", form).out
