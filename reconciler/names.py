@@ -62,12 +62,13 @@ def _canonical_attribute(attribute: der.Element) -> tuple[bool, str]:
     if keyword is None or charset is None:
         text = f"{keyword or oid}=#{der.encode(value.tag, value.content).hex()}"
     else:
-        text = f"{keyword}={_canonical_value(value.content.decode(charset, 'replace'))}"
+        text = f"{keyword}={canonical_value(value.content.decode(charset, 'replace'))}"
     # Upper case first: that is what makes sharp s equal to ss.
     return keyword is not None, unicodedata.normalize("NFKD", text.upper().lower())
 
 
-def _canonical_value(text: str) -> str:
+def canonical_value(text: str) -> str:
+    """The value of an attribute with a keyword, before its case is folded."""
     if not _ESCAPED.isdisjoint(text) or text.startswith("#"):
         escaped = [f"\\{c}" if c in _ESCAPED else c for c in text]
         text = ("\\" if text.startswith("#") else "") + "".join(escaped)

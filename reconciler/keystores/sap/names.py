@@ -10,6 +10,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from reconciler.names import canonical_value
+
 # Java's and SAP's spellings -> the short names of this product.
 _NAMES = {
     "CN": "CN", "C": "C", "L": "L", "ST": "ST", "S": "ST", "O": "O", "OU": "OU", "DC": "DC", "UID": "UID",
@@ -78,8 +80,7 @@ def canonical(attributes: Attributes) -> str | None:
     parts = []
     for name, value in attributes:
         if name in _KEYWORDS and name != "DC":
-            folded = re.sub(" +", " ", re.sub(r'([,+<>;"\\])', r"\\\1", value)).strip(" ")
-            part = f"{name}={folded}"
+            part = f"{name}={canonical_value(value)}"
         elif name == "emailAddress" and value.isascii() and len(value) < 0x80:
             part = f"{_EMAIL_OID}=#16{len(value):02x}{value.encode().hex()}"
         else:
