@@ -97,7 +97,9 @@ def test_a_curve_is_known_by_any_of_its_names(text: str | None, curve: str) -> N
     assert stated(one, EllipticCurve=text).curve == curve
 
 
-@pytest.mark.parametrize("text", ["", "CN", "CN=x,", "CN=x, 1.2.3=#0500", "CN=#0500", 'CN="x', "CN=a+OU=b", "=x", "X Y=z"])
+@pytest.mark.parametrize(
+    "text", ["", "CN", "CN=x,", "CN=x, 1.2.3=#0500", "CN=#0500", 'CN="x', "CN=a+OU=b", "=x", "X Y=z"]
+)
 def test_a_name_that_cannot_be_read_for_certain_is_not_guessed(text: str) -> None:
     assert attributes_of(text) is None
 

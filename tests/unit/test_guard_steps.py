@@ -34,7 +34,9 @@ NEW = FakeCertificate("CN=new")
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def entry(alias: str, certificate=None, kind=EntryKind.TRUSTED_CERTIFICATE, owner: str = OURS, version: int = 0) -> Entry:
+def entry(
+    alias: str, certificate=None, kind=EntryKind.TRUSTED_CERTIFICATE, owner: str = OURS, version: int = 0
+) -> Entry:
     certificate = certificate or FakeCertificate(f"CN={alias}")
     digest = f"{kind}/{owner}/{certificate.sha256}/{version}"
     return Entry(alias, kind, (certificate,), digest, owner=owner)
