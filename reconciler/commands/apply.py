@@ -13,8 +13,9 @@ from reconciler.commands import options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
-    from reconciler.model import Report, TargetPlan, TargetReport
+    from reconciler.model import DesiredState, Report, TargetPlan, TargetReport
 
 
 @click.command(name="apply", short_help="Do it, read again, compare again, report.")
@@ -69,6 +70,7 @@ def command(
 
     now = datetime.now(UTC)
     loaded = load_states(states)
+    click.get_current_context().with_resource(_sessions(loaded))
     if plan_argument is None:
         report = plan_states(loaded, now, "plan", renewals_only=renewals_only, writing=True, jobs=jobs)
     else:
@@ -90,6 +92,17 @@ def command(
     done = carry_out(report, datetime.now(UTC), jobs)
     write_report(done, format_name)
     return worst([*exit_codes(done), *map(_code, done.targets)])
+
+
+def _sessions(states: Sequence[DesiredState]) -> AbstractContextManager[None]:
+    """Reading, writing and reading again sign in at a tenant once."""
+    from contextlib import nullcontext
+
+    if not any(state.keystore.is_tenant for state in states):
+        return nullcontext()
+    from reconciler.keystores.sap.client import sharing_sessions
+
+    return sharing_sessions()
 
 
 def _not_as_reviewed(report: Report, format_name: str) -> int:

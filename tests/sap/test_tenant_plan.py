@@ -229,3 +229,12 @@ def test_an_existing_key_pair_is_watched_by_its_fingerprint(reconcile: TenantRep
     other = make(distinguished_name(CommonName="x", Country="DE"), seeded_ec_key(4))
     reconcile.tenant.put("watched", other, key=seeded_ec_key(4))
     assert reconcile("drift").target["findings"][0]["status"] == "differs"
+
+
+def test_an_apply_signs_in_once(reconcile: TenantRepository) -> None:
+    reconcile.declare("trustedRoots:\n" + reconcile.root())
+    since = reconcile.since()
+
+    assert reconcile("apply").code == 0
+    assert [one.path for one in since.requests if one.kind == "token"] == ["oauth/token"]
+    assert len(since.writes) == 1
