@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tests.sap.emulator import Recorded
 
 _numbers = count(1)
+# The tenants that only `reconcile` and its client talk to.
+OURS = ("client-", "fleet-")
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +33,9 @@ def emulator() -> Iterator[Emulator]:
     with Emulator() as running:
         yield running
     assert running.crashes == []
+    # The log of everything that our client asked for in the whole run; `test_emulator` speaks for itself elsewhere.
+    ours = [one for one in running.requests if one.tenant.startswith(OURS)]
+    assert [one.violation for one in ours if one.violation] == []
 
 
 @pytest.fixture
@@ -99,7 +104,7 @@ class Place:
 @pytest.fixture
 def place(emulator: Emulator) -> Iterator[Place]:
     """A fresh tenant with SAP's own entries and two of an administrator; at the end nothing forbidden was asked."""
-    tenant = emulator.tenant(f"t{next(_numbers)}")
+    tenant = emulator.tenant(f"client-{next(_numbers)}")
     demo(tenant)
     made = Place(emulator, tenant)
     yield made

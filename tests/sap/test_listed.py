@@ -56,7 +56,7 @@ def test_the_list_gives_the_facts_of_the_certificate(name: dict[str, str], key) 
 
 def test_what_the_list_does_not_tell_is_asked_for_once() -> None:
     one = make(distinguished_name(CommonName="x", Country="DE"), seeded_ec_key(3))
-    source = Source(lambda alias, keystore: certificate(one.public_bytes(Encoding.DER)))
+    source = Source(lambda *_: certificate(one.public_bytes(Encoding.DER)))
     listed = ListedCertificate("x", "system", tenant_certificate(listed_facts(one)), source)
 
     assert (listed.subject_alt_names, listed.is_ca, listed.extended_key_usage) == ((), None, None)
@@ -77,7 +77,7 @@ def test_after_the_end_what_was_not_asked_for_stays_unknown() -> None:
 def test_a_certificate_that_is_another_than_listed_is_an_error() -> None:
     one = make(distinguished_name(CommonName="x", Country="DE"), seeded_ec_key(3))
     other = make(distinguished_name(CommonName="x", Country="DE"), seeded_ec_key(4))
-    source = Source(lambda alias, keystore: certificate(other.public_bytes(Encoding.DER)))
+    source = Source(lambda *_: certificate(other.public_bytes(Encoding.DER)))
 
     with pytest.raises(ReconcileError, match="changed while"):
         _ = ListedCertificate("x", "system", tenant_certificate(listed_facts(one)), source).der

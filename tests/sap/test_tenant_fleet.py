@@ -11,10 +11,10 @@ import pytest
 
 from tests.sap.conftest import Place
 from tests.sap.emulator.seeds import demo
-from tests.sap.repository import TenantRepository
 
 if TYPE_CHECKING:
     from tests.sap.emulator import Emulator
+    from tests.sap.repository import TenantRepository
 
 _numbers = count(1)
 
@@ -24,7 +24,7 @@ def fleet(reconcile: TenantRepository, emulator: Emulator, monkeypatch: pytest.M
     """Six tenants, each with a state file that wants one root."""
     places = []
     for number in range(6):
-        tenant = emulator.tenant(f"fleet{next(_numbers)}")
+        tenant = emulator.tenant(f"fleet-{next(_numbers)}")
         demo(tenant)
         place = Place(emulator, tenant)
         monkeypatch.setenv(f"KEY_{number}", emulator.service_key(tenant.name))
@@ -82,7 +82,8 @@ def test_a_file_among_tenants_has_its_place(
     reconcile: TenantRepository, fleet: list[Place], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reconcile.write(
-        "file.yaml", "apiVersion: reconciler/v1\nkeystore: {type: jks, path: x.jks, create: true, password: {env: PW}}\n"
+        "file.yaml",
+        "apiVersion: reconciler/v1\nkeystore: {type: jks, path: x.jks, create: true, password: {env: PW}}\n",
     )
     monkeypatch.setenv("PW", "changeit")
 

@@ -175,7 +175,7 @@ def _sha256():
 
 @pytest.mark.parametrize("rekey", [False, True])
 @pytest.mark.parametrize("where", ["tenant", "here"])
-def test_an_outside_ca_answers_and_renews(reconcile: TenantRepository, where: str, rekey: bool) -> None:
+def test_an_outside_ca_answers_and_renews(reconcile: TenantRepository, where: str, *, rekey: bool) -> None:
     key = f"{{algorithm: EC, curve: secp256r1, generateIn: {where}}}"
     issuer = "{type: external, response: requests/keystore/client.pem}"
     declare(reconcile, pair(key=key, issuer=issuer, more=f"    rekey: {str(rekey).lower()}\n"))
@@ -232,7 +232,9 @@ def test_a_renewal_waits_for_approval_beside_the_old_key_pair(reconcile: TenantR
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["its root is declared", "its root is unknown"])
-def test_a_key_pair_is_brought_along(reconcile: TenantRepository, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_pair_is_brought_along(
+    reconcile: TenantRepository, monkeypatch: pytest.MonkeyPatch, *, known: bool
+) -> None:
     root, key = our_root(60), seeded_ec_key(61)
     leaf = make(distinguished_name(CommonName="brought", Country="DE"), key, issuer=root, issuer_key=seeded_ec_key(60))
     content = pkcs12.serialize_key_and_certificates(b"x", key, leaf, [root], BestAvailableEncryption(b"secret"))
