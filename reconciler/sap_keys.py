@@ -6,14 +6,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from reconciler.expiry import day
-from reconciler.ownership import alias_key
+from reconciler.model import Step
+from reconciler.ownership import alias_key, previous_alias
 from reconciler.words import with_colons
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from reconciler.model import Entry, Receiver, Snapshot
+    from reconciler.model import Change, Entry, Receiver, Snapshot
 
 # A daily job activates a new key one day before the one in use ends (SAP Help, "Renewal of Keys Provided by SAP").
 BEFORE_THE_END = timedelta(days=1)
@@ -60,9 +61,16 @@ def history_notes(live: Snapshot) -> Iterator[str]:
         yield f"{old.entry.alias}: was {old.original_alias}{until}{by}"
 
 
-def applied_notes(changed: Sequence[str], receivers: Sequence[Receiver]) -> Iterator[str]:
-    """What to know after a tenant's keystore was changed."""
+def applied_notes(changes: Sequence[Change], receivers: Sequence[Receiver]) -> Iterator[str]:
+    """What to know after these changes of a tenant's keystore."""
     yield DELAY
+    changed = dict.fromkeys(alias for one in changes for alias in (one.alias, one.new_alias or one.alias))
     concerned = dict.fromkeys(one for alias in changed for one in receivers_of(alias, receivers))
     if concerned:
         yield "receivers concerned: " + ", ".join(f"{one.name} ({one.address})" for one in concerned)
+    for one in changes:
+        if one.step in _REPLACING and one.before is not None:
+            yield f"the key pair that was replaced is now called {previous_alias(one.alias)}; the next run deletes it"
+
+
+_REPLACING = frozenset({Step.REKEY, Step.TAKE_OVER, Step.ANSWER_TAKE_OVER})

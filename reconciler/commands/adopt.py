@@ -39,13 +39,31 @@ def command(subject: str, directory: str, password_env: str | None, password_fil
 
     root = Path(directory)
     state = root / "keystore.yaml"
-    with opened_subject(subject, password_env, password_file) as (snapshot, desired, _):
+    with opened_subject(subject, password_env, password_file) as (live, desired, complete):
+        snapshot = complete(live, _to_be_written(live, desired))
         keystore = _keystore(snapshot, desired, root, password_env, password_file)
         adopted = adopt(snapshot, keystore, bundle(), file_name, why_unfit)
         _write(root, state, adopted)
     for alias, reason in adopted.left_out.items():
         click.echo(f"left out  {printable(alias)}: {printable(reason)}")
     return _proof(state, len(snapshot.entries) - len(adopted.left_out))
+
+
+def _to_be_written(live: Snapshot, desired: DesiredState) -> list[str]:
+    """The entries whose certificates get a file: all that are not in the Mozilla bundle, and not SAP's."""
+    from reconciler.desired.mozilla import bundle
+    from reconciler.model import EntryKind
+    from reconciler.ownership import protected_by
+
+    if not desired.keystore.is_tenant:
+        return []
+    known = bundle()
+    return [
+        one.alias
+        for one in live.entries
+        if one.kind is EntryKind.TRUSTED_CERTIFICATE and one.chain and one.chain[0].sha256 not in known
+        if protected_by(one.alias, one.owner) is None
+    ]
 
 
 def _keystore(

@@ -81,8 +81,7 @@ def _applied_in_tenant(
             outcomes = _verified(plan, outcomes, now)
         except ReconcileError as unverified:
             error = unverified
-    changed = [alias for change in written for alias in (change.alias, change.new_alias or change.alias)]
-    notes = tuple(applied_notes(list(dict.fromkeys(changed)), desired.receivers)) if written else ()
+    notes = tuple(applied_notes(written, desired.receivers)) if written else ()
     failure = None if error is None else failure_of(error)
     return replace(target, outcomes=outcomes, failure=failure, notes=(*target.notes, *run.notes, *notes)), error
 

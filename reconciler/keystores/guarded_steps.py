@@ -50,6 +50,7 @@ class GuardedSteps:
         self._at_first: Snapshot | None = None
         self._known: dict[str, Entry | None] = {}  # what our own writes left, by the identity of the alias
         self._changed = ""
+        self._found: Entry | None = None  # what was read back last
 
     # ------------------------------------------------------------------------------------------- looking
 
@@ -179,18 +180,13 @@ class GuardedSteps:
         return False
 
     def _remember(self, write: Write) -> Entry | None:
-        if isinstance(write, Rename):
-            self._known[alias_key(write.alias)] = None
-            new = self.__keystore.look(write.new_alias)
-            self._known[alias_key(write.new_alias)] = new
-            return new
-        found = self.__keystore.look(write.alias)
-        self._known[alias_key(write.alias)] = found
-        return found
+        self._known[alias_key(write.alias)] = None
+        self._known[alias_key(_named_by(write)[-1])] = self._found
+        return self._found
 
     def _is_done(self, write: Write, expected: Entry | None) -> bool:
         """Whether the entry is what the write asks for."""
-        found = self.__keystore.look(write.new_alias if isinstance(write, Rename) else write.alias)
+        found = self._found = self.__keystore.look(_named_by(write)[-1])
         match write:
             case Remove():
                 return found is None

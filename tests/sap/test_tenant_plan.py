@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cryptography import x509
 
 from tests.sap.emulator import DateLiteral
 from tests.sap.emulator.certificates import distinguished_name, make
@@ -238,3 +239,44 @@ def test_an_apply_signs_in_once(reconcile: TenantRepository) -> None:
     assert reconcile("apply").code == 0
     assert [one.path for one in since.requests if one.kind == "token"] == ["oauth/token"]
     assert len(since.writes) == 1
+
+
+def test_where_no_owner_is_stated_saps_name_on_an_entry_protects_it(reconcile: TenantRepository) -> None:
+    reconcile.tenant.switches.missing_fields = ("Owner",)
+    reconcile.declare("aliases: {unmanaged: prune}\n")
+
+    assert reconcile("plan").changes == [("delete", "partner_root")]
+
+
+def test_many_certificates_come_in_one_request(reconcile: TenantRepository) -> None:
+    many(reconcile.tenant, 30)
+    reconcile.declare()
+    since = reconcile.since()
+
+    assert reconcile("adopt", "keystore.yaml", "adopted").code == 0
+    assert since.lines[:3] == ["POST oauth/token", "GET KeystoreEntries", "GET KeystoreResources('system')"]
+    assert len(since.lines) == 5  # and the token and the list of the proof
+
+
+def test_a_reviewed_plan_is_applied_or_refused(reconcile: TenantRepository) -> None:
+    reconcile.declare("trustedRoots:\n" + reconcile.root() + LOCAL_CA)
+    assert reconcile("plan", "--out", "plan.json").code == 0
+    reconcile.tenant.put("our_root", our_root(77))
+
+    assert reconcile("apply", "--plan", "plan.json").code == 4
+    reconcile.tenant.remove("our_root")
+    assert reconcile("apply", "--plan", "plan.json").code == 0
+
+
+def test_a_servers_certificate_is_judged_against_a_tenant(reconcile: TenantRepository) -> None:
+    reconcile.tenant.put("emulators_own", ca_of(reconcile), user="S0001234")
+    reconcile.declare()
+    address = f"127.0.0.1:{reconcile.place.emulator.port}"
+
+    seen = reconcile("connect", address, "--keystore", "keystore.yaml", "--format", "json")
+
+    assert seen.document["trust"]["anchor_alias"] == "emulators_own", seen.out
+
+
+def ca_of(reconcile: TenantRepository) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(reconcile.place.emulator.ca_file.read_bytes())

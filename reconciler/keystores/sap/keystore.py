@@ -7,7 +7,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from reconciler.errors import ReconcileError
+from reconciler.errors import KeystoreUnreadableError, ReconcileError
 from reconciler.keystores.sap.client import open_reader, open_writer
 from reconciler.keystores.sap.failures import SignInError, TenantUnreadableError
 from reconciler.keystores.sap.key_orders import KeyPairOrder
@@ -26,7 +26,7 @@ from reconciler.model import (
     Snapshot,
     StoreType,
 )
-from reconciler.ownership import alias_key
+from reconciler.ownership import SAP, alias_key
 from reconciler.secret import Secret
 
 if TYPE_CHECKING:
@@ -41,6 +41,9 @@ _SUBJECT = {
     "CN": "common_name", "OU": "organization_unit", "O": "organization", "L": "locality", "ST": "state",
     "C": "country", "emailAddress": "email",
 }  # fmt: skip
+
+# So many certificates are asked for one by one; more come with the public content of the whole keystore.
+_FEW = 3
 
 
 class TenantKeystore:
@@ -85,10 +88,33 @@ class TenantKeystore:
     def complete(self, live: Snapshot, aliases: Iterable[str], *, sap_keys: bool = False) -> Snapshot:
         """See `KeystoreReader.complete`: one request for each of `aliases`, two for SAP's keys."""
         wanted = {alias_key(alias) for alias in aliases}
+        certificates = [one for one in live.entries if alias_key(one.alias) in wanted and _is_certificate(one)]
+        if len(certificates) > _FEW:
+            live = self._all_at_once(live)
+            wanted -= {alias_key(one.alias) for one in live.entries if _is_certificate(one) and _is_whole(one)}
         entries = tuple(self._whole(one) if alias_key(one.alias) in wanted else one for one in live.entries)
         completed = replace(live, entries=entries)
         self._last = completed
         return self._with_sap_keys(completed) if sap_keys else completed
+
+    def _all_at_once(self, live: Snapshot) -> Snapshot:
+        """The certificates out of the keystore's public content; where the tenant does not give it, one by one."""
+        from reconciler.keystores.formats import parse_container
+
+        try:
+            container = parse_container(self._reader.public_keystore(), None, origin=self.target.location)
+        except SignInError:
+            raise
+        except KeystoreUnreadableError:
+            return live
+        known = {one.sha256: one for entry in container.snapshot().entries for one in entry.chain}
+        entries = tuple(
+            replace(one, chain=(known[one.chain[0].sha256],))
+            if _is_certificate(one) and one.chain[0].sha256 in known
+            else one
+            for one in live.entries
+        )
+        return replace(live, entries=entries)
 
     def _whole(self, entry: Entry) -> Entry:
         if entry.kind is EntryKind.KEY_PAIR:
@@ -134,9 +160,23 @@ class TenantKeystore:
             _digest(one),
             stored_alias=one.alias,
             created=one.created_at,
-            owner=one.owner,
+            owner=_owner(one),
             note=one.certificate.validity,
         )
+
+
+def _is_certificate(entry: Entry) -> bool:
+    return entry.kind is EntryKind.TRUSTED_CERTIFICATE and bool(entry.chain)
+
+
+def _is_whole(entry: Entry) -> bool:
+    return not isinstance(entry.chain[0], ListedCertificate)
+
+
+def _owner(one: TenantEntry) -> str | None:
+    """The tenant's statement; where it makes none, SAP still signs what it has made with its name."""
+    made_by_sap = SAP in {(one.created_by or "").strip().upper(), (one.modified_by or "").strip().upper()}
+    return one.owner or (SAP if made_by_sap else None)
 
 
 def _digest(one: TenantEntry) -> str:
