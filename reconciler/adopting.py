@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.model import EntryKind
-from reconciler.ownership import STAGING_SUFFIX, alias_key, protected_by
+from reconciler.model import EntryKind, StoreType
+from reconciler.ownership import PREVIOUS_SUFFIX, STAGING_SUFFIX, alias_key, protected_by
 from reconciler.words import with_colons
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def adopt(
         file_name: A file name that is safe on every system, from an alias and an ending.
         unfit: Why an alias cannot be declared, or None when it can.
     """
-    work = _Adoption(bundle, file_name, unfit)
+    work = _Adoption(bundle, file_name, unfit, in_tenant=live.type is StoreType.SAP_CLOUD_INTEGRATION)
     for entry in sorted(live.entries, key=lambda one: alias_key(one.alias)):
         work.take(entry, [other for other in live.entries if alias_key(other.alias) == alias_key(entry.alias)])
     return Adopted("".join(work.lines(keystore)), work.certificates, work.left_out)
@@ -60,8 +60,14 @@ def adopt(
 
 class _Adoption:
     def __init__(
-        self, bundle: Collection[str], file_name: Callable[[str, str], str], unfit: Callable[[str], str | None]
+        self,
+        bundle: Collection[str],
+        file_name: Callable[[str, str], str],
+        unfit: Callable[[str], str | None],
+        *,
+        in_tenant: bool,
     ) -> None:
+        self._in_tenant = in_tenant
         self._bundle = bundle
         self._file_name = file_name
         self._unfit = unfit
@@ -89,6 +95,8 @@ class _Adoption:
             return "Java cannot find it under the name that it is stored under"
         if alias_key(entry.alias).endswith(STAGING_SUFFIX):
             return f"names that end in {STAGING_SUFFIX} are reserved for renewed key pairs that wait"
+        if self._in_tenant and alias_key(entry.alias).endswith(PREVIOUS_SUFFIX):
+            return f"names that end in {PREVIOUS_SUFFIX} are reserved for key pairs that were replaced"
         return self._unfit(entry.alias)
 
     def _root(self, entry: Entry) -> Iterator[str]:

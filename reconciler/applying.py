@@ -27,12 +27,12 @@ from reconciler.ownership import alias_key, staging_alias
 from reconciler.planning import public_writes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from reconciler.issuers.protocol import Issuer, Order
     from reconciler.keystores.guarded import GuardedKeystore
-    from reconciler.model import Certificate, Change, Entry, TargetPlan, Write
+    from reconciler.model import Certificate, Change, DesiredState, Entry, TargetPlan, Write
     from reconciler.secret import Secret
 
 T = TypeVar("T")
@@ -201,7 +201,7 @@ class _Application:
         from reconciler.x509 import generate_private_key
 
         if change.step is Step.GENERATE or (change.step is Step.STAGE and change.certificate_change == "re-keyed"):
-            return _interruptibly(lambda: generate_private_key(wanted.key))
+            return interruptibly(lambda: generate_private_key(wanted.key))
         waiting = staging_alias(wanted.alias) if change.step is Step.REQUEST and change.staged else wanted.alias
         return self.keystore.private_key(waiting)
 
@@ -217,19 +217,11 @@ class _Application:
     def _judged(
         self, returned: tuple[Certificate, ...], wanted: WantedKeyPair, private_key: Secret
     ) -> tuple[Certificate, ...]:
-        """The chain of what an issuer returned, once everything that is declared was found in it."""
-        from reconciler.x509 import is_signed_by, public_key_sha256_of
+        """See `judged_chain`."""
+        from reconciler.x509 import public_key_sha256_of
 
-        if wanted.issuer.type == "self-signed":
-            return returned
-        roots = [one.certificate for one in self.target.desired.wanted if isinstance(one, WantedCertificate)]
         live = [one for entry in self.target.live.entries for one in entry.chain]
-        pool = (*roots, *live, *wanted.chain, *wanted.issuer.certificates)
-        key = public_key_sha256_of(private_key)
-        judged = judge_issued(returned, wanted, key, pool, self.now, is_signed_by)
-        if isinstance(judged, Rejected):
-            raise IssuerError(f"what the issuer returned cannot be used: {judged.reason}")
-        return judged
+        return judged_chain(self.target.desired, live, returned, wanted, public_key_sha256_of(private_key), self.now)
 
     def _placed(
         self, change: Change, wanted: WantedKeyPair, chain: tuple[Certificate, ...], private_key: Secret
@@ -240,6 +232,31 @@ class _Application:
         if change.step is Step.REISSUE:
             return Operation(PutChain(wanted.alias, chain), change.before, change.affects)
         return Operation(PutKeyPair(wanted.alias, chain, private_key), change.before, change.affects)
+
+
+def judged_chain(  # noqa: PLR0913, PLR0917  # each is a fact of its own
+    desired: DesiredState,
+    live: Sequence[Certificate],
+    returned: tuple[Certificate, ...],
+    wanted: WantedKeyPair,
+    public_key_sha256: str,
+    now: datetime,
+) -> tuple[Certificate, ...]:
+    """The chain of what an issuer returned, once everything that is declared was found in it.
+
+    Raises:
+        IssuerError: something was not.
+    """
+    from reconciler.x509 import is_signed_by
+
+    if wanted.issuer.type == "self-signed":
+        return returned
+    roots = [one.certificate for one in desired.wanted if isinstance(one, WantedCertificate)]
+    pool = (*roots, *live, *wanted.chain, *wanted.issuer.certificates)
+    judged = judge_issued(returned, wanted, public_key_sha256, pool, now, is_signed_by)
+    if isinstance(judged, Rejected):
+        raise IssuerError(f"what the issuer returned cannot be used: {judged.reason}")
+    return judged
 
 
 def _single(change: Change, write: Write) -> _Prepared:
@@ -254,7 +271,7 @@ def _operations(change: Change, writes: tuple[Write, ...]) -> Iterator[Operation
         yield Operation(write, before, change.affects)
 
 
-def _interruptibly(work: Callable[[], T]) -> T:
+def interruptibly(work: Callable[[], T]) -> T:
     """Do `work` in a thread: OpenSSL looks for the primes of a large key for seconds, and Ctrl-C has to be heard."""
     from threading import Thread
 

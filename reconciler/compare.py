@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from reconciler.chains import is_self_issued
 from reconciler.expiry import NOTICE, day, expiry_of
-from reconciler.key_pairs import Case, Verdict, judge_key_pair
+from reconciler.key_pairs import SELF_SIGNED, Case, Verdict, judge_key_pair
 from reconciler.migration import due
 from reconciler.migration import finding as about_the_store
 from reconciler.model import (
@@ -28,11 +29,11 @@ from reconciler.model import (
     WantedImport,
     WantedKeyPair,
 )
-from reconciler.ownership import alias_key, protected_by, staging_alias
+from reconciler.ownership import alias_key, previous_alias, protected_by, staging_alias
 from reconciler.words import chain_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from reconciler.chains import Verify
@@ -45,6 +46,7 @@ KIND = "kind"
 BOTH_NAMES = "both-names"
 REFUSALS = frozenset({DECLARED_PROTECTED, TWO_SPELLINGS, KIND, BOTH_NAMES})
 ALIAS_CASE, MISSING, RENAMED, ABSENT, REPLACED = "alias-case", "missing", "renamed", "absent", "replaced"
+PREVIOUS = "previous"
 
 
 def compare(desired: DesiredState, live: Snapshot, now: datetime, verify: Verify) -> tuple[Finding, ...]:
@@ -85,6 +87,7 @@ class _Comparison:
             spoken_of.add(old)
             declared += [self._to_replace(wanted, entry) for entry in self._entries(old)]
         spoken_of |= self._staging
+        declared += self._previous()
         return declared + [self._undeclared(e) for e in self.live.entries if alias_key(e.alias) not in spoken_of]
 
     # ------------------------------------------------------------------------------------------ what is there
@@ -106,8 +109,20 @@ class _Comparison:
     @cached_property
     def _staging(self) -> set[str]:
         """Staging aliases belong to the key pairs that they are for: never unmanaged, pruned or adopted."""
-        pairs = (one for one in self.desired.wanted if isinstance(one, WantedKeyPair))
-        return {alias_key(staging_alias(one.alias)) for one in pairs}
+        pairs = [one for one in self.desired.wanted if isinstance(one, WantedKeyPair)]
+        replaced = {alias_key(previous_alias(one.alias)) for one in pairs if one.generate_in is not None}
+        return replaced | {alias_key(staging_alias(one.alias)) for one in pairs}
+
+    def _previous(self) -> Iterator[Finding]:
+        """In a tenant: the key pairs that a renewal has replaced, once the alias is there again."""
+        for one in self.desired.wanted:
+            if isinstance(one, WantedKeyPair) and one.generate_in is not None and self._entries(one.alias):
+                for entry in self._entries(previous_alias(one.alias)):
+                    if entry.kind is EntryKind.KEY_PAIR and not protected_by(entry.alias, entry.owner, self._patterns):
+                        message = f"the key pair that {one.alias} has replaced: nothing uses it any more"
+                        expiry = expiry_of(entry.leaf, NOTICE, self.now)
+                        yield Finding(entry.alias, Status.DIFFERS, PREVIOUS, message, expiry, (), None, entry,
+                                      one.source)  # fmt: skip
 
     @cached_property
     def _pool(self) -> tuple[Certificate, ...]:
@@ -136,18 +151,24 @@ class _Comparison:
         old = self._entries(rule.old) if rule else []
         if old and found:
             return self._finding(wanted, found, _both_names(rule))
-        renamed_from = old[0] if old else None
+        renamed_from = old[0] if old else self._other_spelling(wanted, found)
+        reason = RENAMED if old else ALIAS_CASE
         found = found or old
         verdict = self._shape(wanted, found) or self._content(wanted, found[0])
         if verdict is None and found and not found[0].reachable:
             verdict = _out_of_reach(found[0])
         if renamed_from is not None and (verdict is None or verdict.status is Status.DIFFERS):
-            verdict = verdict or Verdict(Status.DIFFERS, RENAMED, f"still called {renamed_from.alias!r}")
+            verdict = verdict or Verdict(Status.DIFFERS, reason, f"still called {renamed_from.alias!r}")
             spelling = Difference("alias", renamed_from.alias, wanted.alias)
             verdict = Verdict(
                 verdict.status, verdict.reason, verdict.message, (*verdict.differences, spelling), verdict.chain
             )
         return self._finding(wanted, found, verdict, renamed_from)
+
+    def _other_spelling(self, wanted: Wanted, found: Sequence[Entry]) -> Entry | None:
+        """In a tenant, whose rule about case nobody has published, another spelling is renamed, never added to."""
+        other = self.desired.keystore.is_tenant and len(found) == 1 and found[0].alias != wanted.alias
+        return found[0] if other and not isinstance(wanted, WantedExisting) else None
 
     def _finding(
         self, wanted: Wanted, found: Sequence[Entry], verdict: Verdict | None, renamed_from: Entry | None = None
@@ -273,6 +294,30 @@ class _Comparison:
         if self.desired.unmanaged is Unmanaged.PRUNE and entry.kind is not EntryKind.TRUSTED_CERTIFICATE:
             message += "; keys are never pruned: name it under aliases.absent to remove it"
         return Finding(entry.alias, Status.UNMANAGED, "unmanaged", message, expiry, (), None, entry)
+
+
+def incomplete(desired: DesiredState, live: Snapshot) -> tuple[str, ...]:
+    """The entries whose whole chain is needed to judge them, where a keystore shows the leaf alone (a tenant)."""
+    entries = {alias_key(entry.alias): entry for entry in live.entries if entry.kind is EntryKind.KEY_PAIR}
+    old_names = {alias_key(rule.new): alias_key(rule.old) for rule in desired.renamed}
+    needed = []
+    for wanted in desired.wanted:
+        key = alias_key(wanted.alias)
+        names = [key, old_names.get(key, key), alias_key(staging_alias(wanted.alias))]
+        needed += [entries[name].alias for name in names if name in entries and needs_chain(wanted, entries[name])]
+    return tuple(dict.fromkeys(needed))
+
+
+def needs_chain(wanted: Wanted, entry: Entry) -> bool:
+    """Whether more than its leaf decides what is true of a key pair."""
+    leaf = entry.chain[0]
+    match wanted:
+        case WantedImport():
+            return len(wanted.chain) > 1 and leaf.sha256 == wanted.chain[0].sha256
+        case WantedKeyPair():
+            return wanted.issuer.type != SELF_SIGNED and not is_self_issued(leaf)
+        case _:
+            return False
 
 
 def _both_names(rule: Renamed | None) -> Verdict:

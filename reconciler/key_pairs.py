@@ -163,10 +163,13 @@ def _request_state(case: Case) -> str:
     request = letters.request if letters else None
     if request is None:
         return REQUEST_MISSING
-    fits = (
-        request.public_key_sha256 == case.waiting.chain[0].public_key_sha256
-        and request.subject == case.wanted.subject
-        and set(request.subject_alt_names) == set(case.wanted.subject_alt_names)
+    fits = request.public_key_sha256 == case.waiting.chain[0].public_key_sha256 and (
+        # A tenant writes the request itself, from the certificate that is there.
+        case.wanted.born_in_tenant
+        or (
+            _in_order(case.wanted, request.subject) == _in_order(case.wanted, case.wanted.subject)
+            and set(request.subject_alt_names) == set(case.wanted.subject_alt_names)
+        )
     )
     return REQUESTED if fits and _is_of_this_round(case, request) else REQUEST_OUTDATED
 
@@ -207,7 +210,23 @@ def _age(case: Case) -> str:
 
 
 def _key_differs(wanted: WantedKeyPair, entry: Entry) -> bool:
-    return any(difference.field == KEY_SPEC for difference in content_differences(wanted, entry.chain))
+    return needs_new_key(wanted, content_differences(wanted, entry.chain))
+
+
+def needs_new_key(wanted: WantedKeyPair, differences: Sequence[Difference]) -> bool:
+    """Whether what differs cannot be had with the key that is there.
+
+    A tenant's key never leaves it: nobody but the tenant writes its signing request, from the subject that it was made
+    with and without alternative names, and a chain cannot be taken away from it again.
+    """
+    fields = {difference.field for difference in differences}
+    if KEY_SPEC in fields:
+        return True
+    if wanted.generate_in is None or not fields:
+        return False
+    if wanted.issuer.type == SELF_SIGNED:
+        return True
+    return wanted.issuer.type in REWRITING and bool(fields & {"subject", "subject-alt-names", "extended-key-usage"})
 
 
 # ------------------------------------------------------------------------------------------------- content
@@ -224,7 +243,7 @@ def _content(case: Case) -> Verdict | None:
 def content_differences(wanted: WantedKeyPair, live: Sequence[Certificate]) -> tuple[Difference, ...]:
     """In what the certificate of a key pair differs from what is declared."""
     leaf = live[0]
-    if leaf.public_key_sha256 is None:
+    if leaf.problem is not None or leaf.key_size is None:
         return (Difference("certificate", f"unreadable: {leaf.problem}", "a readable certificate"),)
     return tuple(difference for compare in _FIELDS if (difference := compare(wanted, leaf, live)) is not None)
 
@@ -236,20 +255,33 @@ def _key_spec(wanted: WantedKeyPair, leaf: Certificate, _live: Sequence[Certific
 
 def _subject(wanted: WantedKeyPair, leaf: Certificate, live: Sequence[Certificate]) -> Difference | None:
     attributes = leaf.subject_attributes or ()
+    declared = subject_text(_in_order(wanted, wanted.subject))
     if not _may_be_rewritten(wanted, live):
-        return _different("subject", subject_text(attributes), subject_text(wanted.subject))
+        return _different("subject", subject_text(_in_order(wanted, attributes)), declared)
     letters = wanted.correspondence
     request = letters.request if letters else None
     if request is not None and request.public_key_sha256 == leaf.public_key_sha256:
         # What this key was requested for: the CA may have rewritten it, the file may have changed since.
-        return _different("subject", subject_text(request.subject), subject_text(wanted.subject))
+        return _different("subject", subject_text(_in_order(wanted, request.subject)), declared)
     asked, got = common_name(wanted.subject), common_name(attributes)
     if asked is None or asked.lower() == (got or "").lower():
         return None
     return Difference("subject", subject_text(attributes), subject_text(wanted.subject))
 
 
+def _in_order(wanted: WantedKeyPair, attributes: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+    """The parts of a subject; a tenant has an order of its own, and nobody can ask it for another."""
+    return attributes if wanted.generate_in is None else sorted(attributes)
+
+
+def _is_the_tenants(wanted: WantedKeyPair, live: Sequence[Certificate]) -> bool:
+    """Whether a certificate is one that the tenant signed itself: nobody can ask it for names and usages."""
+    return wanted.born_in_tenant and is_self_issued(live[0])
+
+
 def _alternative_names(wanted: WantedKeyPair, leaf: Certificate, live: Sequence[Certificate]) -> Difference | None:
+    if _is_the_tenants(wanted, live):
+        return None
     have, asked = set(leaf.subject_alt_names or ()), set(wanted.subject_alt_names)
     if _may_be_rewritten(wanted, live) and asked <= have:
         return None  # a CA may add names, such as the common name
@@ -257,6 +289,8 @@ def _alternative_names(wanted: WantedKeyPair, leaf: Certificate, live: Sequence[
 
 
 def _usages(wanted: WantedKeyPair, leaf: Certificate, live: Sequence[Certificate]) -> Difference | None:
+    if _is_the_tenants(wanted, live):
+        return None
     have, asked = set(leaf.extended_key_usage or ()), set(wanted.extended_key_usage)
     if _may_be_rewritten(wanted, live) and (leaf.extended_key_usage is None or asked <= have):
         return None

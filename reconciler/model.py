@@ -187,6 +187,18 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplacedSapKey:
+    """A key pair of SAP's that a newer one has replaced, as the history of a tenant tells it."""
+
+    entry: Entry
+    original_alias: str
+    active_from: datetime | None = None
+    active_until: datetime | None = None
+    activated_by: str | None = None
+    deactivated_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class HiddenEntry:
     """Something inside the file that Java does not show and would drop; we carry it."""
 
@@ -226,6 +238,8 @@ class Snapshot:
         encryption: How a PKCS#12 file is encrypted: modern, legacy, or other; None where that says nothing.
         opened_with_previous: Whether it was the previous password that opened it.
         old_backups: With `opened_with_previous`, the backups that the previous password opens as well.
+        new_sap_keys: In a tenant, the successors that SAP has prepared; None where nobody asked.
+        replaced_sap_keys: In a tenant, SAP's keys that were replaced; None where nobody asked.
     """
 
     type: StoreType
@@ -239,6 +253,8 @@ class Snapshot:
     encryption: str | None = None
     opened_with_previous: bool = False
     old_backups: tuple[str, ...] = ()
+    new_sap_keys: tuple[Entry, ...] | None = None
+    replaced_sap_keys: tuple[ReplacedSapKey, ...] | None = None
 
 
 # ----------------------------------------------------------------------------------------- what is wanted
@@ -353,6 +369,12 @@ class WantedKeyPair:
     chain: tuple[Certificate, ...] = ()  # further certificates for its chain
     correspondence: Correspondence | None = None  # with an issuer that answers later
     replace_key: str | None = None  # SHA-256 of a live leaf whose key may be thrown away
+    generate_in: str | None = None  # tenant | here, where a tenant is the keystore; None for files
+
+    @property
+    def born_in_tenant(self) -> bool:
+        """Whether the tenant makes the key, so that it never leaves it."""
+        return self.generate_in == "tenant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -487,6 +509,8 @@ class KeystoreTarget:
         previous_password: Where the password comes from that the keystore has until now; None when it is `password`.
         encryption: modern or legacy; None as the file is, and modern for a new one.
         keep_backups: How many backups of the keystore file are kept.
+        credentials: How to sign in at a tenant: the keys of the file, texts as they stand, secrets as references.
+        read_credentials: The same for commands that only read; empty where `credentials` serve for them too.
     """
 
     type: StoreType
@@ -500,6 +524,13 @@ class KeystoreTarget:
     previous_password: SecretRef | None = None
     encryption: str | None = None
     keep_backups: int = 10
+    credentials: tuple[tuple[str, SecretRef | str], ...] = ()
+    read_credentials: tuple[tuple[str, SecretRef | str], ...] = ()
+
+    @property
+    def is_tenant(self) -> bool:
+        """Whether it is a tenant rather than a file."""
+        return self.type is StoreType.SAP_CLOUD_INTEGRATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -700,6 +731,7 @@ class Step(StrEnum):
     GENERATE = "generate"  # a new key under the alias
     REISSUE = "reissue"  # a new certificate over the same key
     STAGE = "stage"  # a renewed key pair under `<alias>.next`
+    REKEY = "rekey"  # a renewed key pair under `<alias>.next`, which takes the alias over as soon as it is complete
     ANSWER = "answer"  # the signing response onto the alias
     ANSWER_STAGED = "answer-staged"  # the signing response onto `<alias>.next`, where it waits for approval
     ANSWER_TAKE_OVER = "answer-take-over"  # the signing response onto `<alias>.next`, which takes the alias over
@@ -799,6 +831,7 @@ class PutCertificate:
     alias: str
     certificate: Certificate
     created: datetime | None = None  # None: now
+    vouched: bool = False  # in a tenant: whether somebody has checked the fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -812,6 +845,7 @@ class PutKeyPair:
     chain: tuple[Certificate, ...]
     private_key: Secret | None = None
     created: datetime | None = None  # None: now
+    vouched: bool = False  # as for a certificate, about the top of the chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -820,6 +854,22 @@ class PutChain:
 
     alias: str
     chain: tuple[Certificate, ...]
+    vouched: bool = False  # as for a key pair
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """Have a tenant make a key pair with a self-signed certificate; the private key never leaves it.
+
+    Attributes:
+        alias: Must be free.
+        wanted: The key, the subject and the validity.
+        start: From when the certificate is valid.
+    """
+
+    alias: str
+    wanted: WantedKeyPair
+    start: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -854,7 +904,7 @@ class Restore:
     origin: object = field(default=None, repr=False, compare=False)
 
 
-Write = PutCertificate | PutKeyPair | PutChain | Remove | Rename | Restore
+Write = PutCertificate | PutKeyPair | PutChain | Generate | Remove | Rename | Restore
 
 
 @dataclass(frozen=True, slots=True)
@@ -921,6 +971,7 @@ class TargetReport:
     plan: TargetPlan | None = None
     outcomes: tuple[Outcome, ...] | None = None  # None: nothing was to be applied
     failure: Failure | None = None
+    notes: tuple[str, ...] = ()  # what people should know beside the changes, a sentence each
 
 
 @dataclass(frozen=True, slots=True)

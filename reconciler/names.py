@@ -81,10 +81,11 @@ def _canonical_attribute(data: bytes, start: int, limit: int) -> tuple[bool, str
     keyword, charset = _KEYWORDS.get(data[body:end]), _CHARSETS.get(value_tag)
     if keyword is None or charset is None:
         return keyword is not None, f"{keyword or der.dotted(data[body:end])}=#{der.encode(value_tag, content).hex()}"
-    return True, f"{keyword}={_canonical_value(content.decode(charset, 'replace'))}"
+    return True, f"{keyword}={canonical_value(content.decode(charset, 'replace'))}"
 
 
-def _canonical_value(text: str) -> str:
+def canonical_value(text: str) -> str:
+    """The value of an attribute with a keyword, in the form in which it is compared."""
     if not _ESCAPED.isdisjoint(text) or text.startswith("#"):
         escaped = [f"\\{c}" if c in _ESCAPED else c for c in text]
         text = ("\\" if text.startswith("#") else "") + "".join(escaped)

@@ -74,6 +74,11 @@ def staging_alias(alias: str) -> str:
     return alias + STAGING_SUFFIX
 
 
+def previous_alias(alias: str) -> str:
+    """The reserved alias under which a replaced key pair of a tenant waits for its deletion."""
+    return alias + PREVIOUS_SUFFIX
+
+
 def _folded(alias: str) -> str:
     return alias.strip().lower()
 

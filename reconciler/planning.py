@@ -8,10 +8,18 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from reconciler.compare import ABSENT, ALIAS_CASE, REFUSALS, RENAMED, REPLACED, compare
+from reconciler.compare import ABSENT, ALIAS_CASE, PREVIOUS, REFUSALS, RENAMED, REPLACED, compare
 from reconciler.errors import PlanRefusedError, Problem, RefusedError
 from reconciler.issued import classify, planned_weaknesses, weaknesses
-from reconciler.key_pairs import AWAITING_APPROVAL, CHAIN, EXTERNAL, KEY_SPEC, REQUESTED, is_placeholder
+from reconciler.key_pairs import (
+    AWAITING_APPROVAL,
+    CHAIN,
+    EXTERNAL,
+    REQUESTED,
+    SELF_SIGNED,
+    is_placeholder,
+    needs_new_key,
+)
 from reconciler.migration import change as about_the_store
 from reconciler.migration import due
 from reconciler.model import (
@@ -117,7 +125,7 @@ def _all_changes(
     changes = [
         change
         for finding in findings
-        if not renewals_only or finding.status in _BY_TIME
+        if not renewals_only or finding.status in _BY_TIME or finding.reason == PREVIOUS
         for change in _changes(finding, desired)
     ]
     if not live.exists and not renewals_only:
@@ -197,8 +205,9 @@ def _rename(finding: Finding) -> Change:
     old = finding.renamed_from
     alias = old.alias if old else ""
     message = f"rename {alias!r} to {finding.alias!r}"
+    reason = ALIAS_CASE if alias_key(alias) == alias_key(finding.alias) else RENAMED
     return Change(
-        Action.RENAME, alias, RENAMED, message, finding.source, None, old, step=Step.RENAME, new_alias=finding.alias
+        Action.RENAME, alias, reason, message, finding.source, None, old, step=Step.RENAME, new_alias=finding.alias
     )
 
 
@@ -206,9 +215,9 @@ def _put(finding: Finding) -> Iterator[Change]:
     match finding.status:
         case Status.MISSING:
             yield _change(finding, Action.IMPORT, Step.PUT)
-        case Status.DIFFERS if finding.reason == ALIAS_CASE:
+        case Status.DIFFERS if finding.reason == ALIAS_CASE and finding.renamed_from is None:
             yield _change(finding, Action.REPLACE, Step.RESPELL)
-        case Status.DIFFERS if finding.reason != RENAMED:
+        case Status.DIFFERS if finding.reason not in _ONLY_RENAMED:
             yield _change(finding, Action.REPLACE, Step.PUT)
 
 
@@ -223,11 +232,11 @@ def _key_pair_step(finding: Finding, wanted: WantedKeyPair) -> Iterator[tuple[Ac
     match finding.status:
         case Status.MISSING:
             yield Action.CREATE, Step.GENERATE, reason
-        case Status.DIFFERS if reason == ALIAS_CASE:
+        case Status.DIFFERS if reason == ALIAS_CASE and finding.renamed_from is None:
             yield Action.REPLACE, Step.RESPELL, reason
         case Status.DIFFERS if reason == CHAIN:
             yield Action.RENEW, Step.COMPLETE_CHAIN, reason
-        case Status.DIFFERS if reason != RENAMED:
+        case Status.DIFFERS if reason not in _ONLY_RENAMED:
             yield Action.RENEW, _renewal(finding, wanted), reason
         case Status.EXPIRING | Status.EXPIRED:
             due = "renewal-due" if finding.status is Status.EXPIRING else reason
@@ -237,12 +246,44 @@ def _key_pair_step(finding: Finding, wanted: WantedKeyPair) -> Iterator[tuple[Ac
         case Status.READY_TO_ACTIVATE if reason != AWAITING_APPROVAL:
             yield Action.RENEW, Step.TAKE_OVER, reason
         case Status.AWAITING_SIGNATURE if reason != REQUESTED:
-            yield Action.REQUEST, Step.REQUEST, reason
+            yield _request_again(finding, wanted)
+
+
+# What a rename alone mends.
+_ONLY_RENAMED = frozenset({RENAMED, ALIAS_CASE})
+
+
+def _request_again(finding: Finding, wanted: WantedKeyPair) -> tuple[Action, Step, str]:
+    """The request for the key that waits; where it was made here for a tenant, the key is not here any more."""
+    waiting = finding.staged or finding.live
+    lost = wanted.generate_in == "here" and waiting is not None and is_placeholder(wanted, waiting)
+    if lost:
+        return Action.RENEW, Step.STAGE if finding.staged else Step.GENERATE, finding.reason
+    return Action.REQUEST, Step.REQUEST, finding.reason
+
+
+def _gets_new_key(finding: Finding, wanted: WantedKeyPair) -> bool:
+    return wanted.rekey or needs_new_key(wanted, finding.differences)
+
+
+def _renewal_in_tenant(finding: Finding, wanted: WantedKeyPair) -> Step:
+    """As `_renewal`, where a key cannot leave the keystore and an alias must be free for a key that is born there."""
+    new_key = _gets_new_key(finding, wanted)
+    waits_alone = finding.live is not None and is_placeholder(wanted, finding.live)
+    if wanted.issuer.type == EXTERNAL and not waits_alone:
+        return Step.STAGE if new_key else Step.REQUEST
+    if wanted.activation == "approved" and not waits_alone:
+        return Step.STAGE
+    if not new_key and wanted.issuer.type != SELF_SIGNED:
+        return Step.REISSUE
+    return Step.REKEY if wanted.born_in_tenant and not waits_alone else Step.GENERATE
 
 
 def _renewal(finding: Finding, wanted: WantedKeyPair) -> Step:
     """How a key pair is renewed: see "Renewals that others must know of" and "Issuers" in the contract."""
-    new_key = wanted.rekey or any(difference.field == KEY_SPEC for difference in finding.differences)
+    if wanted.generate_in is not None:
+        return _renewal_in_tenant(finding, wanted)
+    new_key = _gets_new_key(finding, wanted)
     waits_alone = finding.live is not None and is_placeholder(wanted, finding.live)
     if wanted.issuer.type == EXTERNAL and not waits_alone:
         return Step.STAGE if new_key else Step.REQUEST
@@ -269,6 +310,9 @@ def _remove(finding: Finding, desired: DesiredState) -> Iterator[Change]:
         who = "no receiver needs it" if desired.receivers else "no receivers are declared that could need it"
         message = f"delete the trusted certificate: {finding.message}, and {who}"
         yield Change(Action.DELETE, live.alias, REPLACED, message, finding.source, None, live, step=Step.REMOVE)
+    if finding.reason == PREVIOUS and live is not None:
+        message = f"delete {finding.message}"
+        yield Change(Action.DELETE, live.alias, PREVIOUS, message, finding.source, None, live, step=Step.REMOVE)
     prunes = desired.unmanaged is Unmanaged.PRUNE and finding.status is Status.UNMANAGED
     if prunes and live is not None and live.kind is EntryKind.TRUSTED_CERTIFICATE:
         message = "delete the trusted certificate that no file declares"
@@ -320,7 +364,7 @@ def _classified(
     if not isinstance(wanted, WantedKeyPair):
         return "same-key-renewed", ()
     fields = {difference.field for difference in finding.differences}
-    new_key = step is Step.GENERATE or (step is Step.STAGE and (wanted.rekey or KEY_SPEC in fields))
+    new_key = step in {Step.GENERATE, Step.REKEY} or (step is Step.STAGE and _gets_new_key(finding, wanted))
     kind = "same-key-renewed"
     if new_key:
         kind = "re-keyed"
@@ -341,6 +385,7 @@ _VERBS = {
     Step.GENERATE: "generate a new key with a certificate by",
     Step.REISSUE: "a new certificate over the same key by",
     Step.STAGE: "prepare a renewed key pair beside the old one, with a certificate by",
+    Step.REKEY: "a new key beside the old one, which takes the alias over with its certificate, by",
     Step.REQUEST: "write the signing request for",
     Step.ANSWER: "put the signing response in place, from",
     Step.ANSWER_STAGED: "put the signing response onto the prepared key pair, from",
@@ -359,9 +404,18 @@ def _message(action: Action, step: Step, finding: Finding) -> str:
         case WantedImport() as wanted:
             return f"{action} key pair {wanted.chain[0].subject or ''} from {wanted.origin}: {finding.message}"
         case WantedKeyPair() as wanted:
-            return f"{_VERBS[step]} {wanted.issuer.name or wanted.issuer.type}: {finding.message}"
+            gap = _GAP if wanted.generate_in is not None and step in _BY_RENAMING else ""
+            return f"{_VERBS[step]} {wanted.issuer.name or wanted.issuer.type}: {finding.message}{gap}"
         case _:
             return f"{action}: {finding.message}"
+
+
+# In a tenant one key pair takes the place of another by two renames.
+_BY_RENAMING = frozenset({Step.REKEY, Step.TAKE_OVER, Step.ANSWER_TAKE_OVER})
+_GAP = (
+    "; the old key pair becomes `.previous`, and between the two renames, some seconds, no entry has this alias; "
+    "the next run deletes the old one"
+)
 
 
 # ------------------------------------------------------------------------------------------------ refusals
@@ -409,7 +463,7 @@ def _throws_a_key_away(finding: Finding) -> bool:
         case WantedImport():
             discarded = wanted.chain[0].public_key_sha256 != leaf.public_key_sha256
         case WantedKeyPair():
-            discarded = wanted.rekey or any(difference.field == KEY_SPEC for difference in finding.differences)
+            discarded = _gets_new_key(finding, wanted)
         case _:
             return False
     return discarded and (wanted.replace_key or "") != leaf.sha256
@@ -641,4 +695,5 @@ def _spec(wanted: Wanted | None) -> object:
                 "validity": int(wanted.validity.total_seconds()),
                 "rekey": wanted.rekey,
                 "issuer": [wanted.issuer.type, wanted.issuer.name],
+                **({} if wanted.generate_in is None else {"generate_in": wanted.generate_in}),
             }

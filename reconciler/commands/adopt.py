@@ -12,7 +12,7 @@ from reconciler.commands import options
 
 if TYPE_CHECKING:
     from reconciler.adopting import Adopted
-    from reconciler.model import DesiredState, SecretRef, Snapshot
+    from reconciler.model import DesiredState, KeystoreTarget, SecretRef, Snapshot
 
 
 @click.command(name="adopt", short_help="Write a state file from a live keystore.")
@@ -32,20 +32,38 @@ def command(subject: str, directory: str, password_env: str | None, password_fil
     """
     from reconciler.adopting import adopt
     from reconciler.commands.public_files import file_name
-    from reconciler.commands.targets import read_subject
+    from reconciler.commands.targets import opened_subject
     from reconciler.desired.aliases import why_unfit
     from reconciler.desired.mozilla import bundle
     from reconciler.reports.printable import printable
 
     root = Path(directory)
-    snapshot, desired = read_subject(subject, password_env, password_file)
-    keystore = _keystore(snapshot, desired, root, password_env, password_file)
-    adopted = adopt(snapshot, keystore, bundle(), file_name, why_unfit)
     state = root / "keystore.yaml"
-    _write(root, state, adopted)
+    with opened_subject(subject, password_env, password_file) as (live, desired, complete):
+        snapshot = complete(live, _to_be_written(live, desired))
+        keystore = _keystore(snapshot, desired, root, password_env, password_file)
+        adopted = adopt(snapshot, keystore, bundle(), file_name, why_unfit)
+        _write(root, state, adopted)
     for alias, reason in adopted.left_out.items():
         click.echo(f"left out  {printable(alias)}: {printable(reason)}")
     return _proof(state, len(snapshot.entries) - len(adopted.left_out))
+
+
+def _to_be_written(live: Snapshot, desired: DesiredState) -> list[str]:
+    """The entries whose certificates get a file: all that are not in the Mozilla bundle, and not SAP's."""
+    from reconciler.desired.mozilla import bundle
+    from reconciler.model import EntryKind
+    from reconciler.ownership import protected_by
+
+    if not desired.keystore.is_tenant:
+        return []
+    known = bundle()
+    return [
+        one.alias
+        for one in live.entries
+        if one.kind is EntryKind.TRUSTED_CERTIFICATE and one.chain and one.chain[0].sha256 not in known
+        if protected_by(one.alias, one.owner) is None
+    ]
 
 
 def _keystore(
@@ -53,6 +71,8 @@ def _keystore(
 ) -> dict[str, object]:
     """The section `keystore` of the new file."""
     target = desired.keystore
+    if target.is_tenant:
+        return _tenant(target, root)
     section: dict[str, object] = {"type": snapshot.type.value, "path": _relative(target.path, root)}
     if target.password is not None:
         section["password"] = _secret(target.password, root)
@@ -62,6 +82,14 @@ def _keystore(
         section["password"] = {"file": _relative(password_file, root)}
     if "password" in section and not snapshot.integrity:
         section["integrity"] = "none"
+    return section
+
+
+def _tenant(target: KeystoreTarget, root: Path) -> dict[str, object]:
+    section: dict[str, object] = {"type": target.type.value, "url": target.location}
+    for name, fields in (("credentials", target.credentials), ("readCredentials", target.read_credentials)):
+        if fields:
+            section[name] = {key: one if isinstance(one, str) else _secret(one, root) for key, one in fields}
     return section
 
 

@@ -11,7 +11,10 @@ import click
 from reconciler.commands import options
 
 if TYPE_CHECKING:
-    from reconciler.model import Report
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    from reconciler.model import DesiredState, Report
 
 
 @click.command(name="apply", short_help="Do it, read again, compare again, report.")
@@ -66,21 +69,22 @@ def command(
     from reconciler.commands.output import write_report
     from reconciler.commands.receiver_checks import ReceiverWishes, outlook_of, refuse_breaking
     from reconciler.commands.reviewed import check_age, check_same, max_age, read_reviewed
-    from reconciler.commands.targets import exit_codes, plan_states, worst
+    from reconciler.commands.targets import Planning, exit_codes, plan_states, worst
     from reconciler.desired import load_states
     from reconciler.planning import check_mass_change
 
     now = datetime.now(UTC)
     loaded = load_states(states)
+    click.get_current_context().with_resource(_sessions(loaded))
     wishes = ReceiverWishes(check_receivers, require_receivers, horizon, jobs, receiver_timeout)
     outlook = outlook_of(loaded, wishes)
+    how = Planning(renewals_only=renewals_only, outlook=outlook, writing=True)
     if plan_argument is None:
-        report = plan_states(loaded, now, "plan", renewals_only=renewals_only, outlook=outlook)
+        report = plan_states(loaded, now, "plan", how, jobs)
     else:
         reviewed = read_reviewed(plan_argument)
         check_age(reviewed, now, max_age(max_plan_age))
-        planned_at = reviewed.generated_at or now
-        report = plan_states(loaded, planned_at, "plan", renewals_only=renewals_only, outlook=outlook)
+        report = plan_states(loaded, reviewed.generated_at or now, "plan", how, jobs)
         if any(exit_codes(report)):
             return _not_as_reviewed(report, format_name)
         check_same(reviewed, report)
@@ -93,9 +97,20 @@ def command(
         if format_name == "text":
             write_report(report, "text")
         confirm(planned, yes=yes)
-    done = carry_out(report, datetime.now(UTC))
+    done = carry_out(report, datetime.now(UTC), jobs)
     write_report(done, format_name)
     return worst([*exit_codes(done), *map(exit_code_of, done.targets)])
+
+
+def _sessions(states: Sequence[DesiredState]) -> AbstractContextManager[None]:
+    """Reading, writing and reading again sign in at a tenant once."""
+    from contextlib import nullcontext
+
+    if not any(state.keystore.is_tenant for state in states):
+        return nullcontext()
+    from reconciler.keystores.sap.client import sharing_sessions
+
+    return sharing_sessions()
 
 
 def _not_as_reviewed(report: Report, format_name: str) -> int:

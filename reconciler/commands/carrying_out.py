@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from reconciler.commands.fleet import worked_on
 from reconciler.commands.progress import progress
-from reconciler.commands.targets import failure_of, password_of, plan_state, previous_password_of
+from reconciler.commands.targets import (
+    Planning,
+    access_of,
+    failure_of,
+    password_of,
+    plan_state,
+    previous_password_of,
+)
 from reconciler.errors import ReconcileError
 from reconciler.logs import log
-from reconciler.model import OutcomeStatus, RunFacts
+from reconciler.model import OutcomeStatus, RunFacts, Step
 from reconciler.ownership import alias_key
 from reconciler.terminal import is_terminal, print_error
 
@@ -18,28 +27,81 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from reconciler.model import Outcome, Report, TargetPlan, TargetReport
+    from reconciler.model import Change, KeystoreTarget, Outcome, Report, TargetPlan, TargetReport
 
 
-def carry_out(report: Report, now: datetime) -> Report:
+def carry_out(report: Report, now: datetime, jobs: int = 1) -> Report:
     """Apply every planned target; an error stays with its target, so that the others go on.
 
     Args:
         report: What was planned.
         now: The start of new certificates, and the moment of the second comparison.
+        jobs: How many tenants are written side by side.
     """
-    done = tuple(_carried_out(target, now, report.digest) for target in report.targets)
-    return replace(report, command="apply", targets=done)
+    planned = [target for target in report.targets if target.plan is not None]
+    alone = sum(target.plan is not None and target.plan.desired.keystore.is_tenant for target in planned) < 2
+    shown = alone or jobs < 2
+    results = worked_on(
+        planned, _keystore_of, lambda target: _carried_out(target, now, report.digest, shown=shown), jobs
+    )
+    for _, error in results:
+        if error is not None:
+            print_error(error)
+    done = iter(results)
+    targets = tuple(target if target.plan is None else next(done)[0] for target in report.targets)
+    return replace(report, command="apply", targets=targets)
 
 
-def _carried_out(target: TargetReport, now: datetime, digest: str) -> TargetReport:
-    if target.plan is None or not target.plan.changes:
-        return target
+def _keystore_of(target: TargetReport) -> KeystoreTarget:
+    assert target.plan is not None  # noqa: S101  # `carry_out` has seen to it
+    return target.plan.desired.keystore
+
+
+def _carried_out(
+    target: TargetReport, now: datetime, digest: str, *, shown: bool
+) -> tuple[TargetReport, ReconcileError | None]:
+    plan = target.plan
+    if plan is None or not plan.changes:
+        return target, None
     try:
-        return replace(target, outcomes=_applied(target.plan, now, digest))
+        if plan.desired.keystore.is_tenant:
+            return _applied_in_tenant(target, plan, now, shown=shown)
+        return replace(target, outcomes=_applied(plan, now, digest)), None
     except ReconcileError as error:
-        print_error(error)
-        return replace(target, failure=failure_of(error))
+        return replace(target, failure=failure_of(error)), error
+
+
+def _applied_in_tenant(
+    target: TargetReport, plan: TargetPlan, now: datetime, *, shown: bool
+) -> tuple[TargetReport, ReconcileError | None]:
+    """Write by write; what was done is reported whatever happens afterwards."""
+    from reconciler.applying_steps import apply_steps
+    from reconciler.keystores.opening import open_keystore
+    from reconciler.sap_keys import applied_notes
+
+    desired = plan.desired
+    patterns = [one.pattern for one in desired.protected]
+    keystore = open_keystore(desired.keystore, access_of(desired.keystore, writing=True), patterns).steps(plan.live)
+    try:
+        with progress(len(plan.changes)) if shown else nullcontext(_silently) as show:
+            run = apply_steps(plan, keystore, now, show)
+    finally:
+        keystore.close()
+    log("applied", keystore=desired.keystore.location, changes=len(plan.changes))
+    outcomes, error = run.outcomes, run.error
+    written = [o.change for o in outcomes if o.status is OutcomeStatus.APPLIED and o.change.step is not Step.REQUEST]
+    if any(outcome.status is OutcomeStatus.APPLIED for outcome in outcomes):
+        try:
+            outcomes = _verified(plan, outcomes, now)
+        except ReconcileError as unverified:
+            error = unverified
+    notes = tuple(applied_notes(written, desired.receivers)) if written else ()
+    failure = None if error is None else failure_of(error)
+    return replace(target, outcomes=outcomes, failure=failure, notes=(*target.notes, *run.notes, *notes)), error
+
+
+def _silently(step: str, change: Change) -> None:
+    log(step, alias=change.alias, action=change.action)
 
 
 def _applied(plan: TargetPlan, now: datetime, digest: str) -> tuple[Outcome, ...]:
@@ -69,7 +131,8 @@ def _verified(plan: TargetPlan, outcomes: tuple[Outcome, ...], now: datetime) ->
 
     location = plan.desired.keystore.location
     desired = load(plan.desired.name)
-    second = plan_state(replace(desired, keystore=replace(desired.keystore, create=False)), now)
+    existing = replace(desired, keystore=replace(desired.keystore, create=False))
+    second = plan_state(existing, now, Planning(writing=True))
     left = {alias_key(change.alias) for change in second.changes}
     entries = {alias_key(entry.alias): entry for entry in second.live.entries}
     result = []
@@ -80,7 +143,7 @@ def _verified(plan: TargetPlan, outcomes: tuple[Outcome, ...], now: datetime) ->
             raise ReconcileError(
                 f"{change.alias}: was written, and the keystore still differs from the desired state",
                 where=location,
-                hint="run `reconcile drift` to see how; the keystore as it was is in its .backups directory",
+                hint="run `reconcile drift` to see how" + ("" if plan.desired.keystore.is_tenant else _BACKUPS),
             )
         result.append(replace(outcome, after=entries.get(key)))
     return tuple(result)
@@ -113,3 +176,6 @@ def exit_code_of(target: TargetReport) -> int:
     if OutcomeStatus.FAILED not in statuses:
         return 0
     return 5 if OutcomeStatus.APPLIED in statuses else 1
+
+
+_BACKUPS = "; the keystore as it was is in its .backups directory"

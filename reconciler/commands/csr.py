@@ -35,8 +35,11 @@ def command(state: str, alias: str, out: str | None) -> int:
     desired = load(state)
     wanted = _wanted(desired, alias)
     reader = reader_of(desired)
-    waiting = _waiting(reader.read(), wanted, desired)
-    text = request_to_pem(reader.signing_request(waiting, wanted))
+    try:
+        waiting = _waiting(reader.read(), wanted, desired)
+        text = request_to_pem(reader.signing_request(waiting, wanted))
+    finally:
+        reader.close()
     if out == "-":
         write(text.decode())
     else:

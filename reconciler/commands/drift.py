@@ -34,14 +34,15 @@ def command(
     """
     from reconciler.commands.output import write_report
     from reconciler.commands.receiver_checks import ReceiverWishes, outlook_of
-    from reconciler.commands.targets import exit_codes, plan_states, worst
+    from reconciler.commands.targets import Planning, exit_codes, plan_states, worst
     from reconciler.compare import is_difference
     from reconciler.desired import load_states
     from reconciler.model import Unmanaged
 
     loaded = load_states(states)
     wishes = ReceiverWishes(check_receivers, False, horizon, jobs, receiver_timeout)
-    report = plan_states(loaded, datetime.now(UTC), "drift", outlook=outlook_of(loaded, wishes))
+    how = Planning(outlook=outlook_of(loaded, wishes), sap_keys=True)
+    report = plan_states(loaded, datetime.now(UTC), "drift", how, jobs)
     write_report(report, format_name)
     codes = exit_codes(report)
     for target in report.targets:

@@ -47,16 +47,22 @@ def command(
     """
     from reconciler.commands.public_files import write_public
     from reconciler.commands.show import find_entries
-    from reconciler.commands.targets import read_subject
-    from reconciler.ownership import staging_alias
+    from reconciler.commands.targets import opened_subject
+    from reconciler.ownership import protected_by, staging_alias
 
     if not (certificate or root or chain or ssh):
         raise click.UsageError("say what to export: --certificate, --root, --chain, --ssh, or several of them")
-    snapshot, desired = read_subject(subject, password_env, password_file)
     name = staging_alias(alias) if staged else alias
-    entry = find_entries(snapshot.entries, name, desired.keystore.location)[-1]
-    files = _files(entry, certificate=certificate, root=root, chain=chain, ssh=ssh, location=desired.keystore.location)
-    for file, content in list(files):
+    with opened_subject(subject, password_env, password_file) as (live, desired, complete):
+        of_sap = staged and desired.keystore.is_tenant and protected_by(alias) is not None
+        snapshot = complete(live, [] if of_sap else [name], sap_keys=of_sap)
+        entries, name = (snapshot.new_sap_keys or (), alias) if of_sap else (snapshot.entries, name)
+        entry = find_entries(entries, name, desired.keystore.location)[-1]
+        files = _files(
+            entry, certificate=certificate, root=root, chain=chain, ssh=ssh, location=desired.keystore.location
+        )
+        found = list(files)
+    for file, content in found:
         write_public(Path(directory) / file, content)
     return 0
 

@@ -10,7 +10,7 @@ import click
 from reconciler.commands import options
 
 if TYPE_CHECKING:
-    from reconciler.model import Entry, Snapshot
+    from reconciler.model import DesiredState, Entry, Snapshot
 
 
 @click.command(name="list", short_help="List the entries of a keystore.")
@@ -29,28 +29,32 @@ def command(subject: str, password_env: str | None, password_file: str | None, f
     from reconciler.commands.targets import read_subject
     from reconciler.ownership import protected_by
 
-    snapshot, desired = read_subject(subject, password_env, password_file)
+    snapshot, desired = read_subject(subject, password_env, password_file, sap_keys=True)
     patterns = [one.pattern for one in desired.protected]
     protected = {entry.alias: protected_by(entry.alias, entry.owner, patterns) for entry in snapshot.entries}
     if format_name == "json":
         from reconciler.reports.document import list_document
 
-        document = list_document(snapshot, protected, desired.keystore.location)
+        document = list_document(snapshot, protected, desired.keystore.location, desired.receivers)
         write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     else:
-        write(_text(snapshot, protected, desired.keystore.location))
+        write(_text(snapshot, protected, desired))
     return 0
 
 
-def _text(snapshot: Snapshot, protected: dict[str, str | None], location: str) -> str:
+def _text(snapshot: Snapshot, protected: dict[str, str | None], desired: DesiredState) -> str:
     from reconciler.reports.printable import printable
+    from reconciler.sap_keys import history_notes, waiting_notes
 
+    location = desired.keystore.location
     entries = sorted(snapshot.entries, key=lambda entry: entry.alias)
     width = max((len(printable(entry.alias)) for entry in entries), default=5)
     lines = [_row(entry, protected[entry.alias], min(width, 60)) for entry in entries]
     lines.append(f"{len(entries)} entries in {printable(location)} ({snapshot.type})")
     lines += [f"hidden from Java: {printable(hidden.name)}: {printable(hidden.what)}" for hidden in snapshot.hidden]
     lines += [f"warning: {printable(warning)}" for warning in snapshot.warnings]
+    lines += [f"note: {printable(note)}" for note in waiting_notes(snapshot, desired.receivers)]
+    lines += [f"history of SAP's keys: {printable(note)}" for note in history_notes(snapshot)]
     return "".join(f"{line}\n" for line in lines)
 
 

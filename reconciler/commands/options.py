@@ -64,10 +64,10 @@ _PROBING = (
     click.option(
         "--jobs",
         type=click.IntRange(1, 512),
-        default=64,
+        default=16,
         show_default=True,
         envvar="RECONCILE_JOBS",
-        help="How many receivers are asked at once.",
+        help="How many tenants and receivers are asked at once.",
     ),
     click.option(
         "--receiver-timeout",

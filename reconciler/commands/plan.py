@@ -52,12 +52,12 @@ def command(
     """
     from reconciler.commands.output import write_report
     from reconciler.commands.receiver_checks import ReceiverWishes, outlook_of, refuse_breaking
-    from reconciler.commands.targets import exit_codes, plan_states, worst
+    from reconciler.commands.targets import Planning, exit_codes, plan_states, worst
     from reconciler.desired import load_states
 
     now, loaded = datetime.now(UTC), load_states(states)
     wishes = ReceiverWishes(check_receivers, require_receivers, horizon, jobs, receiver_timeout)
-    report = plan_states(loaded, now, "plan", outlook=outlook_of(loaded, wishes))
+    report = plan_states(loaded, now, "plan", Planning(outlook=outlook_of(loaded, wishes)), jobs)
     write_report(report, format_name)
     codes = exit_codes(report)
     try:

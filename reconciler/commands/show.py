@@ -33,7 +33,7 @@ def command(subject: str, alias: str, password_env: str | None, password_file: s
     from reconciler.ownership import protected_by
     from reconciler.reports.document import entry_document
 
-    snapshot, desired = read_subject(subject, password_env, password_file)
+    snapshot, desired = read_subject(subject, password_env, password_file, whole=[alias])
     patterns = [one.pattern for one in desired.protected]
     found = find_entries(snapshot.entries, alias, desired.keystore.location)
     protection = [protected_by(entry.alias, entry.owner, patterns) for entry in found]

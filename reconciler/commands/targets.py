@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,12 +24,15 @@ from reconciler.secret import Secret
 from reconciler.terminal import is_terminal, print_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
+    from reconciler.keystores.opening import Access
     from reconciler.keystores.protocol import KeystoreReader
     from reconciler.model import Snapshot, TargetPlan
     from reconciler.receivers import Outlook
+
+    Complete = Callable[..., Snapshot]
 
 # Over several targets the first of these that occurred is the exit code: see the contract.
 _PRECEDENCE = (5, 4, 3, 1, 2, 0)
@@ -54,21 +58,51 @@ def previous_password_of(target: KeystoreTarget) -> Callable[[], Secret | None] 
     return None if reference is None else lambda: read_secret(reference)
 
 
-def reader_of(desired: DesiredState) -> KeystoreReader:
-    """The live keystore of a state file, for looking at."""
+def access_of(target: KeystoreTarget, *, writing: bool = False) -> Access:
+    """What opens a keystore: its password, or the credentials of a tenant; those for reading where it is only read."""
+    if not target.is_tenant:
+        return password_of(target)
+    from reconciler.desired.secrets import read_secret
+
+    fields = target.credentials if writing or not target.read_credentials else target.read_credentials
+    return {name: value if isinstance(value, str) else read_secret(value) for name, value in fields}
+
+
+def reader_of(desired: DesiredState, *, writing: bool = False) -> KeystoreReader:
+    """The live keystore of a state file, for looking at.
+
+    Args:
+        desired: The state file.
+        writing: Whether the command writes afterwards, so that it signs in at a tenant with the same credentials.
+    """
     from reconciler.keystores.opening import open_for_reading
 
     keystore = desired.keystore
-    return open_for_reading(keystore, password_of(keystore), previous_password_of(keystore))
+    return open_for_reading(keystore, access_of(keystore, writing=writing), previous_password_of(keystore))
+
+
+@dataclass(frozen=True, slots=True)
+class Planning:
+    """What a command wants of its plans.
+
+    Attributes:
+        renewals_only: Plan only what time and arrived answers ask for.
+        outlook: What is known of the receivers beside the state files.
+        writing: Whether the command writes afterwards, so that it signs in at a tenant with the same credentials.
+        sap_keys: Whether SAP's new and replaced keys of a tenant are to be known as well.
+    """
+
+    renewals_only: bool = False
+    outlook: Outlook | None = None
+    writing: bool = False
+    sap_keys: bool = False
+
+
+AS_USUAL = Planning()
 
 
 def plan_states(
-    states: Sequence[DesiredState],
-    now: datetime,
-    command: str,
-    *,
-    renewals_only: bool = False,
-    outlook: Outlook | None = None,
+    states: Sequence[DesiredState], now: datetime, command: str, how: Planning = AS_USUAL, jobs: int = 1
 ) -> Report:
     """Read every live keystore and plan it; one that fails does not stop the others.
 
@@ -76,12 +110,17 @@ def plan_states(
         states: The state files.
         now: The moment of the comparison.
         command: What the report is for: plan, apply, drift.
-        renewals_only: Plan only what time and arrived answers ask for.
-        outlook: What is known of the receivers beside the state files.
+        how: What the command wants of its plans.
+        jobs: How many tenants are read side by side.
     """
+    from reconciler.commands.fleet import worked_on
     from reconciler.planning import digest
 
-    reports = tuple(_planned(state, now, renewals_only, outlook) for state in states)
+    results = worked_on(states, lambda state: state.keystore, lambda state: _planned(state, now, how), jobs)
+    for _, error in results:
+        if error is not None:
+            print_error(error)
+    reports = tuple(report for report, _ in results)
     plans = [report.plan for report in reports if report.plan is not None]
     return Report(command, now, __version__, digest(plans), reports)
 
@@ -91,33 +130,50 @@ def exit_codes(report: Report) -> list[int]:
     return [target.failure.exit_code if target.failure else 0 for target in report.targets]
 
 
-def plan_state(
-    state: DesiredState, now: datetime, *, renewals_only: bool = False, outlook: Outlook | None = None
-) -> TargetPlan:
+def plan_state(state: DesiredState, now: datetime, how: Planning = AS_USUAL) -> TargetPlan:
     """Read the live keystore of one state file and plan it.
+
+    Args:
+        state: The state file.
+        now: The moment of the comparison.
+        how: What the command wants of the plan.
 
     Raises:
         ReconcileError: as reading and planning do.
     """
+    from reconciler.compare import incomplete
     from reconciler.desired import resolve
     from reconciler.planning import plan_target
     from reconciler.x509 import is_signed_by
 
     resolved = resolve(state)
-    reader = reader_of(resolved)
-    live = reader.read()
-    log("keystore read", keystore=state.keystore.location, entries=len(live.entries))
-    return plan_target(resolved, live, now, reader.preview, is_signed_by, renewals_only=renewals_only, outlook=outlook)
+    reader = reader_of(resolved, writing=how.writing)
+    try:
+        live = reader.read()
+        live = reader.complete(live, incomplete(resolved, live), sap_keys=how.sap_keys)
+        log("keystore read", keystore=state.keystore.location, entries=len(live.entries))
+        only, outlook = how.renewals_only, how.outlook
+        return plan_target(resolved, live, now, reader.preview, is_signed_by, renewals_only=only, outlook=outlook)
+    finally:
+        reader.close()
 
 
-def _planned(state: DesiredState, now: datetime, renewals_only: bool, outlook: Outlook | None) -> TargetReport:
+def _planned(state: DesiredState, now: datetime, how: Planning) -> tuple[TargetReport, ReconcileError | None]:
     keystore = state.keystore
     try:
-        plan = plan_state(state, now, renewals_only=renewals_only, outlook=outlook)
+        plan = plan_state(state, now, how)
     except ReconcileError as error:
-        print_error(error)
-        return TargetReport(state.name, keystore.location, keystore.type, failure=failure_of(error))
-    return TargetReport(state.name, keystore.location, keystore.type, plan)
+        return TargetReport(state.name, keystore.location, keystore.type, failure=failure_of(error)), error
+    return TargetReport(state.name, keystore.location, keystore.type, plan, notes=_notes(plan)), None
+
+
+def _notes(plan: TargetPlan) -> tuple[str, ...]:
+    """What a tenant has to say beside its entries."""
+    if not plan.desired.keystore.is_tenant:
+        return ()
+    from reconciler.sap_keys import waiting_notes
+
+    return (*plan.live.warnings, *waiting_notes(plan.live, plan.desired.receivers))
 
 
 def failure_of(error: ReconcileError) -> Failure:
@@ -135,10 +191,53 @@ def failure_of(error: ReconcileError) -> Failure:
 # --------------------------------------------------------------------------------- a state or a keystore file
 
 
-def read_subject(subject: str, password_env: str | None, password_file: str | None) -> tuple[Snapshot, DesiredState]:
-    """The live keystore behind a STATE or KEYSTORE argument, with the state file or a bare one made up for the file."""
+@contextmanager
+def opened_subject(
+    subject: str, password_env: str | None, password_file: str | None
+) -> Iterator[tuple[Snapshot, DesiredState, Complete]]:
+    """The live keystore behind a STATE or KEYSTORE argument, with the state file or a bare one made up for the file.
+
+    The third is `KeystoreReader.complete`: what a read of a tenant leaves out can be asked for until the end.
+    """
     if is_keystore_file(subject):
-        return _read_keystore_file(subject, password_env, password_file)
+        snapshot, bare = _read_keystore_file(subject, password_env, password_file)
+        yield snapshot, bare, _as_it_is
+        return
+    desired = _state_of(subject, password_env, password_file)
+    # Looking at a keystore whose integrity nobody can check does no harm: here it is a warning, not a refusal.
+    reader = reader_of(replace(desired, keystore=replace(desired.keystore, allow_no_integrity=True)))
+    try:
+        yield reader.read(), desired, reader.complete
+    finally:
+        reader.close()
+
+
+def read_subject(
+    subject: str,
+    password_env: str | None,
+    password_file: str | None,
+    *,
+    whole: Sequence[str] = (),
+    sap_keys: bool = False,
+) -> tuple[Snapshot, DesiredState]:
+    """The same for commands that need no more than one look.
+
+    Args:
+        subject: STATE or KEYSTORE.
+        password_env: The variable with the password of a keystore file.
+        password_file: The file with it.
+        whole: The entries whose certificates are needed whole, where a read leaves something out.
+        sap_keys: Whether SAP's new and replaced keys of a tenant are wanted as well.
+    """
+    with opened_subject(subject, password_env, password_file) as (snapshot, desired, complete):
+        return complete(snapshot, whole, sap_keys=sap_keys), desired
+
+
+def _as_it_is(live: Snapshot, _aliases: Iterable[str], *, sap_keys: bool = False) -> Snapshot:  # noqa: ARG001
+    return live
+
+
+def _state_of(subject: str, password_env: str | None, password_file: str | None) -> DesiredState:
     if password_env or password_file:
         raise ReconcileError(
             "a password option was given, but the argument is a state file",
@@ -150,9 +249,7 @@ def read_subject(subject: str, password_env: str | None, password_file: str | No
     found = load_states([subject])
     if len(found) != 1:
         raise ReconcileError(f"{len(found)} state files; this command takes one", where=subject)
-    # Looking at a keystore whose integrity nobody can check does no harm: here it is a warning, not a refusal.
-    keystore = replace(found[0].keystore, allow_no_integrity=True)
-    return reader_of(replace(found[0], keystore=keystore)).read(), found[0]
+    return found[0]
 
 
 def is_keystore_file(argument: str) -> bool:

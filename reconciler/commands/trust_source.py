@@ -46,7 +46,13 @@ def _of_state(argument: str) -> TrustSource:
         raise ReconcileError(f"{len(states)} state files; this command takes one", where=argument)
     keystore = states[0].keystore
     if keystore.type is StoreType.SAP_CLOUD_INTEGRATION:
-        snapshot = reader_of(states[0]).read()
+        reader = reader_of(states[0])
+        try:
+            live = reader.read()
+            # Every entry may be the anchor, and each has to be there whole when the server is judged.
+            snapshot = reader.complete(live, [entry.alias for entry in live.entries])
+        finally:
+            reader.close()
         return source_of_snapshot(keystore.location, snapshot, keys_withheld="the private keys of a tenant stay in it")
     return keystore_source(keystore.location, _read(keystore.path, keystore.location), password_of(keystore))
 

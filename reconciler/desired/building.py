@@ -23,6 +23,7 @@ from reconciler.desired.letters import Letters, shared_letters
 from reconciler.desired.material import KeyPairFile, further_certificates, look
 from reconciler.desired.pins import normalised_pin
 from reconciler.desired.receivers import receivers_of, shared_chains
+from reconciler.desired.tenant import TENANT, default_rekey, file_problems, tenant_problems, tenant_target
 from reconciler.desired.trusted_roots import trusted_root
 from reconciler.errors import Problem, ReconcileError
 from reconciler.model import (
@@ -59,6 +60,7 @@ class Building:
         self._first = reading.parts[0]
         self._problems = reading.problems
         self._issuers: dict[str, IssuerSpec | None] = {}
+        self._is_tenant = False
         self._letters = Letters(self._first, self._problems)
 
     def state(self) -> DesiredState | None:
@@ -68,14 +70,16 @@ class Building:
         declared = list(self._declared())
         absent, renamed = self._rules(declared, protected)
         keystore = self._keystore()
+        self._is_tenant = self._first.section("keystore").get("type") == StoreType.SAP_CLOUD_INTEGRATION
         self._issuers = named_issuers(self._parts, self._problems)
         wanted = self._merged()
         sections = {alias_key(one.alias): one.section for one in declared}
-        receivers = receivers_of(self._parts, sections, self._problems)
+        receivers = receivers_of(self._parts, sections, self._problems, in_tenant=self._is_tenant)
         self._problems += shared_chains(receivers, wanted)
+        self._problems += tenant_problems(wanted) if self._is_tenant else file_problems(wanted)
         if keystore is None:
             return None
-        if "password" not in first.section("keystore"):
+        if "password" not in first.section("keystore") and not self._is_tenant:
             self._check_passwordless(keystore, wanted)
         rules = first.section("aliases")
         unmanaged = rules.get("unmanaged", "report") if first.can_use(("aliases", "unmanaged")) else "report"
@@ -92,6 +96,8 @@ class Building:
         written = part.section("keystore")
         if not written or not part.can_use(("keystore",)):
             return None
+        if written["type"] == StoreType.SAP_CLOUD_INTEGRATION:
+            return tenant_target(part, written, problems)
         try:
             path = part.base.anywhere(written["path"])
         except ReconcileError as error:
@@ -199,7 +205,14 @@ class Building:
         letters = self._letters.of(part, path, written, issuer) if issuer else None
         if wanted is None or issuer is None or len(self._problems) > problems:
             return None
-        return replace(wanted, chain=chain, correspondence=letters)
+        wanted = replace(wanted, chain=chain, correspondence=letters)
+        return self._in_tenant(wanted, written) if self._is_tenant else wanted
+
+    @staticmethod
+    def _in_tenant(wanted: WantedKeyPair, written: Section) -> WantedKeyPair:
+        """With the defaults that are others in a tenant."""
+        wanted = replace(wanted, generate_in=wanted.generate_in or TENANT)
+        return wanted if "rekey" in written else replace(wanted, rekey=default_rekey(wanted))
 
     def _chain(self, part: Part, path: Path, written: Section) -> tuple[Certificate, ...]:
         found: dict[bytes, Certificate] = {}

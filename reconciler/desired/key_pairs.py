@@ -75,6 +75,7 @@ def generated_key_pair(
         activation=written.get("activation", "automatic"),
         activate=normalised_pin(written["activate"]) if "activate" in written else None,
         replace_key=replaceable_key(written),
+        generate_in=written.get("key", {}).get("generateIn"),
     )
 
 
@@ -142,7 +143,7 @@ class _Reader:
 
 def _key(written: dict[str, object]) -> KeySpec:
     size, curve = written.get("size", DEFAULT_RSA_BITS), written.get("curve", DEFAULT_CURVE)
-    match written["algorithm"]:
+    match written.get("algorithm", "EC" if "curve" in written else "RSA"):
         case "RSA":
             return KeySpec("RSA", size=int(str(size)))
         case "EC":

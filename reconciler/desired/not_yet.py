@@ -44,8 +44,6 @@ def _issuer(name: str) -> tuple[NotYet, NotYet]:
 
 
 NOT_YET = (
-    NotYet(("keystore", "type"), "a tenant of SAP Cloud Integration as the keystore", "sap-cloud-integration", hides=1),
-    NotYet(("keyPairs", "*", "key", "generateIn"), "choosing where a key is born (`generateIn`)"),
     *_issuer("vault"),
     *_issuer("est"),
     *_issuer("acme"),

@@ -14,7 +14,7 @@ from reconciler.desired.recorded_chains import read_recorded
 from reconciler.desired.schema import spelled
 from reconciler.errors import Problem, ReconcileError
 from reconciler.model import Receiver, WantedCertificate
-from reconciler.ownership import alias_key
+from reconciler.ownership import alias_key, protected_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,18 +24,21 @@ if TYPE_CHECKING:
     from reconciler.model import Wanted
 
 
-def receivers_of(parts: Sequence[Part], sections: Mapping[str, str], problems: list[Problem]) -> tuple[Receiver, ...]:
+def receivers_of(
+    parts: Sequence[Part], sections: Mapping[str, str], problems: list[Problem], *, in_tenant: bool = False
+) -> tuple[Receiver, ...]:
     """Every receiver that the files declare; the same in two files counts once.
 
     Args:
         parts: The files.
         sections: The section of every declared alias, by `alias_key`.
         problems: Gets what is wrong.
+        in_tenant: Whether a receiver may expect a key pair of SAP's, which nobody declares.
     """
     found: dict[str, tuple[Receiver, bool]] = {}
     for part in parts:
         for path, written in part.entries("receivers"):
-            receiver = _receiver(part, path, written, sections, problems)
+            receiver = _receiver(part, path, written, sections, problems, in_tenant=in_tenant)
             if receiver is None:
                 continue
             mine = (receiver, "chain" in written)
@@ -53,8 +56,8 @@ def _contradict(mine: tuple[Receiver, bool], first: tuple[Receiver, bool]) -> bo
     return (one.destination, one.key_pair) != (other.destination, other.key_pair)
 
 
-def _receiver(
-    part: Part, path: Path, written: Section, sections: Mapping[str, str], problems: list[Problem]
+def _receiver(  # noqa: PLR0913  # each is a fact of its own
+    part: Part, path: Path, written: Section, sections: Mapping[str, str], problems: list[Problem], *, in_tenant: bool
 ) -> Receiver | None:
     name = str(path[-1])
     source = part.document.source(path, key=True)
@@ -64,7 +67,8 @@ def _receiver(
     key_pair, before = written.get("keyPair"), len(problems)
     address = _checked(part, (*path, "address"), written, _address, problems)
     server_name = _checked(part, (*path, "serverName"), written, _server_name, problems)
-    if key_pair is not None and sections.get(alias_key(key_pair)) != "keyPairs":
+    of_sap = in_tenant and key_pair is not None and protected_by(key_pair) is not None
+    if key_pair is not None and not of_sap and sections.get(alias_key(key_pair)) != "keyPairs":
         hint = _who_may_be_meant(key_pair, sections)
         problems.append(_wrong(part, (*path, "keyPair"), f"is {quoted(key_pair)}, which is no key pair here", hint))
     if len(problems) > before or address is None:

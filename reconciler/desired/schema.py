@@ -263,9 +263,19 @@ def _missing_key_problem(document: Document, path: Path, error: Any, role: str) 
     *parents, name = path
     where = spelled(parents) if parents else f"the {role}"
     needs = error.schema.get("errorMessage", f"needs `{name}`")
-    example = _dereferenced(error.schema.get("properties", {}).get(name, {})).get("examples", [None])[0]
+    known = error.schema.get("properties", {}).get(name) or _properties_at(parents).get(str(name), {})
+    example = _dereferenced(known).get("examples", [None])[0]
     hint = f"for example {name}: {_flow(example)}" if example is not None else None
     return Problem("missing-key", f"{where} {needs}", document.source(parents, key=True), hint=hint)
+
+
+def _properties_at(path: list[Any]) -> dict[str, Any]:
+    """The keys of a section, where a condition inside it asks for one of them."""
+    schema = _schema()
+    for step in path:
+        schema = schema.get("properties", {}).get(str(step), {})
+    found: dict[str, Any] = schema.get("properties", {})
+    return found
 
 
 def _dereferenced(schema: dict[str, Any]) -> dict[str, Any]:

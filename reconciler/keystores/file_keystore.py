@@ -17,7 +17,7 @@ from reconciler.model import EntryKind, PutCertificate, PutKeyPair, Restore, Sna
 from reconciler.ownership import alias_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from reconciler.keystores.protocol import Container
     from reconciler.model import Entry, KeystoreTarget, Migration, RunFacts, WantedKeyPair, Write
@@ -75,6 +75,13 @@ class FileKeystore:
         from reconciler.x509 import signing_request
 
         return signing_request(self.private_key(alias), wanted)
+
+    def complete(self, live: Snapshot, aliases: Iterable[str], *, sap_keys: bool = False) -> Snapshot:  # noqa: ARG002
+        """See `KeystoreReader.complete`: a file is read whole."""
+        return live
+
+    def close(self) -> None:
+        """See `KeystoreReader.close`: a file is open for as long as it is read."""
 
     def runs(self) -> tuple[Run, ...]:
         """What was done to the keystore, newest first."""

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, cast, final
 
 from reconciler.errors import ReconcileError, RefusedError
 from reconciler.model import (
@@ -42,7 +42,8 @@ from reconciler.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from reconciler.keystores.protocol import KeystoreWriter
+    from reconciler.keystores.guarded_steps import GuardedSteps
+    from reconciler.keystores.protocol import KeystoreWriter, StepwiseKeystore
     from reconciler.model import Affect, Certificate, Entry, Migration, Part, Snapshot
 
 
@@ -59,10 +60,30 @@ class Operation:
 class GuardedKeystore:
     """A live keystore that can be written only with proof. See the module's docstring."""
 
-    def __init__(self, writer: KeystoreWriter, protected_patterns: Sequence[str], location: str) -> None:
-        self.__writer = writer
+    def __init__(
+        self, writer: KeystoreWriter | StepwiseKeystore, protected_patterns: Sequence[str], location: str
+    ) -> None:
+        self.__any: KeystoreWriter | StepwiseKeystore = writer
         self._patterns = tuple(protected_patterns)
         self._location = location
+
+    @property
+    def __writer(self) -> KeystoreWriter:
+        if not hasattr(self.__any, "stage"):
+            raise self._refused("this keystore takes one write at a time")
+        return cast("KeystoreWriter", self.__any)
+
+    def steps(self, planned: Snapshot) -> GuardedSteps:
+        """The same door for a keystore that takes one write at a time, such as a tenant.
+
+        Args:
+            planned: What the plan was made from.
+        """
+        from reconciler.keystores.guarded_steps import GuardedSteps
+
+        if not hasattr(self.__any, "send"):
+            raise self._refused("this keystore is written as a whole")
+        return GuardedSteps(cast("StepwiseKeystore", self.__any), self._patterns, self._location, planned)
 
     def execute(self, operations: Sequence[Operation], *, planned_version: str) -> Snapshot:
         """Carry out `operations` in one atomic step and return the keystore as it then is.

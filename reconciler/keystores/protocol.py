@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from reconciler.model import Migration, Snapshot, StoreType, WantedKeyPair, Write
+    from reconciler.model import Entry, Migration, Snapshot, StoreType, WantedKeyPair, Write
     from reconciler.runs import Run
     from reconciler.secret import Secret
 
@@ -43,6 +43,18 @@ class KeystoreReader(Protocol):
 
     def signing_request(self, alias: str, wanted: WantedKeyPair) -> bytes:
         """A PKCS#10 request (DER) for the live key of `alias`, asking for what is declared."""
+
+    def complete(self, live: Snapshot, aliases: Iterable[str], *, sap_keys: bool = False) -> Snapshot:
+        """The same keystore with what a read leaves out, where it does: see `StepwiseKeystore`.
+
+        Args:
+            live: What `read` gave.
+            aliases: The entries whose certificates are needed whole, chains included.
+            sap_keys: Whether SAP's new and replaced keys are wanted too.
+        """
+
+    def close(self) -> None:
+        """Nothing more will be asked; what was not read stays unknown."""
 
 
 @runtime_checkable
@@ -101,6 +113,32 @@ class KeystoreWriter(KeystoreReader, Protocol):
 
     def commit(self) -> None:
         """Put what was staged in the place of the old keystore, in one atomic step, after a last comparison."""
+
+
+class StepwiseKeystore(KeystoreReader, Protocol):
+    """A live keystore that takes one write at a time, such as a tenant. Only `GuardedSteps` calls what writes.
+
+    Its `read` gives the certificate of each entry as the list states it, for a key pair the leaf alone.
+    """
+
+    def look(self, alias: str) -> Entry | None:
+        """One entry as it is now, by its exact spelling; None when there is none."""
+
+    def changed(self) -> str:
+        """Who changed the keystore last, and when, in words; empty where that is not told."""
+
+    def send(self, write: Write, before: Entry | None, check: Callable[[], None]) -> None:
+        """Carry out one write.
+
+        Args:
+            write: What to do.
+            before: The entry that is there now.
+            check: Called directly before every attempt to send; what it raises ends the matter.
+
+        Raises:
+            UnknownOutcomeError: it may have taken effect: find out by reading.
+            ReconcileError: it was refused.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.model import Action, Status, WantedCertificate, WantedExisting, WantedImport, WantedKeyPair
+from reconciler.ownership import protected_by as protection_of
 from reconciler.reports.coverage import coverage
 from reconciler.reports.facts import duration_text, serial
 from reconciler.reports.horizon import Term, endings
 from reconciler.reports.receivers import receiver_document
 from reconciler.reports.standing import standings
+from reconciler.sap_keys import WHERE, activation_day, receivers_of
 from reconciler.words import key_text, subject_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from reconciler.model import (
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
         Entry,
         Finding,
         Outcome,
+        Receiver,
         Report,
         Snapshot,
         Source,
@@ -43,7 +47,9 @@ def report_document(report: Report) -> dict[str, Any]:
     }
 
 
-def list_document(snapshot: Snapshot, protected_by: dict[str, str | None], location: str) -> dict[str, Any]:
+def list_document(
+    snapshot: Snapshot, protected_by: dict[str, str | None], location: str, receivers: Sequence[Receiver] = ()
+) -> dict[str, Any]:
     """What `list` says of a keystore; `protected_by` tells for each alias what protects it, if anything does."""
     return {
         "format_version": FORMAT_VERSION,
@@ -59,6 +65,35 @@ def list_document(snapshot: Snapshot, protected_by: dict[str, str | None], locat
             for hidden in snapshot.hidden
         ],
         "warnings": list(snapshot.warnings),
+        **sap_keys_document(snapshot, receivers),
+    }
+
+
+def sap_keys_document(snapshot: Snapshot, receivers: Sequence[Receiver]) -> dict[str, Any]:
+    """SAP's new and replaced keys, where somebody asked for them."""
+    if snapshot.new_sap_keys is None:
+        return {}
+    return {
+        "new_sap_keys": [
+            {
+                **entry_document(new, protection_of(new.alias, new.owner)),
+                "activated_by_sap_on": rfc3339(activation_day(new, snapshot)),
+                "receivers": [one.name for one in receivers_of(new.alias, receivers)],
+                "activate": WHERE,
+            }
+            for new in snapshot.new_sap_keys
+        ],
+        "replaced_sap_keys": [
+            {
+                **entry_document(old.entry, protection_of(old.entry.alias, old.entry.owner)),
+                "original_alias": old.original_alias,
+                "active_from": rfc3339(old.active_from),
+                "active_until": rfc3339(old.active_until),
+                "activated_by": old.activated_by,
+                "deactivated_by": old.deactivated_by,
+            }
+            for old in snapshot.replaced_sap_keys or ()
+        ],
     }
 
 
@@ -124,6 +159,9 @@ def _target(report: Report, target: TargetReport) -> dict[str, Any]:
     if report.command == "drift" and target.plan is not None:
         document["coverage"] = _coverage(target)
         document["ends"] = _ends(target, report.generated_at)
+        document |= sap_keys_document(target.plan.live, target.plan.desired.receivers)
+    if target.notes:
+        document["notes"] = list(target.notes)
     if target.outcomes is not None:
         document["outcomes"] = [_outcome(outcome) for outcome in target.outcomes]
     if target.failure is not None:

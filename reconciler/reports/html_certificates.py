@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from reconciler.errors import ReconcileError
 from reconciler.reports.facts import colons, day, is_self_issued, key, name, serial, short_name
 from reconciler.x509 import to_pem
 
@@ -71,9 +72,10 @@ class Listed:
         return ", ".join(self.uses[:_MOST_USES]) + (f" and {more} more" if more > 0 else "")
 
     @property
-    def download(self) -> Download:
-        """The certificate as PEM."""
-        return Download(file_name(self.title, self.certificate), data_uri((self.certificate,)))
+    def download(self) -> Download | None:
+        """The certificate as PEM; None where only facts of it were read, as from the list of a tenant."""
+        uri = data_uri((self.certificate,))
+        return None if uri is None else Download(file_name(self.title, self.certificate), uri)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +125,21 @@ class Certificates:
         listed = tuple(self.add(one, use) for one in chain)
         download = None
         if len(chain) > 1:
-            download = Download(file_name(f"{alias}_chain", chain[0]), data_uri(chain))
+            uri = data_uri(chain)
+            download = None if uri is None else Download(file_name(f"{alias}_chain", chain[0]), uri)
         last = listed[-1]
         return Chain(alias, listed, download, last if is_self_issued(last.certificate) else None)
 
 
-def data_uri(chain: Sequence[Certificate]) -> str:
-    """PEM in a data: URI (RFC 2397); of its characters only blanks and line feeds have to be escaped."""
-    pem = to_pem(chain).decode("ascii")
+def data_uri(chain: Sequence[Certificate]) -> str | None:
+    """PEM in a data: URI (RFC 2397); of its characters only blanks and line feeds have to be escaped.
+
+    None where the certificates themselves are not at hand.
+    """
+    try:
+        pem = to_pem(chain).decode("ascii")
+    except ReconcileError:
+        return None
     return f"data:application/x-pem-file,{pem.replace(' ', '%20').replace(chr(10), '%0A')}"
 
 

@@ -79,6 +79,8 @@ def _parts(report: Report, fleet: Sequence[Member]) -> Iterator[_Part]:
         if member.target.plan is not None and (len(fleet) == 1 or not _is_silent(report.command, member)):
             yield _Part((f"### {code(member.target.state)} → {code(member.target.location)}", ""), (), ())
             yield from _SECTIONS[report.command](member, report.generated_at)
+            if member.target.notes:
+                yield _Part([f"> {escaped(note)}<br>" for note in member.target.notes])
 
 
 def _is_silent(command: str, member: Member) -> bool:

@@ -91,6 +91,8 @@ def _lines(report: Report, paint: Palette) -> Iterator[str]:
             yield ""
         yield _heading(member.target, paint)
         yield from _SECTIONS[report.command](member, report.generated_at, paint)
+        for note in member.target.notes:
+            yield f"  {paint.careful('note')}  {printable(note)}"
     if len(fleet) > 1:
         yield from _fleet(report, fleet, paint)
     if report.command == "plan" and any(target.plan and target.plan.changes for target in report.targets):

@@ -131,8 +131,14 @@ keystore:
 """
 
 
-def test_the_contracts_tenant_is_refused_only_as_not_available_yet(files: Repository) -> None:
-    assert [problem.code for problem in files.problems(TENANT)] == ["not-yet"]
+def test_the_contracts_tenant_is_read_and_no_secret_of_it_is(files: Repository) -> None:
+    files.write("tenant.yaml", TENANT)
+
+    keystore = load("tenant.yaml").keystore
+
+    assert keystore.location == "https://example.it-cpi018.cfapps.eu10-003.hana.ondemand.com"
+    assert [(name, ref.value) for name, ref in keystore.credentials] == [("serviceKey", "SAP_SERVICE_KEY")]
+    assert [(name, ref.value) for name, ref in keystore.read_credentials] == [("serviceKey", "SAP_READ_KEY")]
 
 
 # ------------------------------------------------------------------------------------------ the shipped one

@@ -15,13 +15,17 @@ from reconciler.keystores.sap.writing import TenantWriter
 from reconciler.secret import Secret
 from tests.sap.emulator import Emulator, Tenant
 from tests.sap.emulator.seeds import demo
+from tests.sap.repository import TenantRepository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.sap.emulator import Recorded
 
 _numbers = count(1)
+# The tenants that only `reconcile` and its client talk to.
+OURS = ("client-", "fleet-")
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +33,9 @@ def emulator() -> Iterator[Emulator]:
     with Emulator() as running:
         yield running
     assert running.crashes == []
+    # The log of everything that our client asked for in the whole run; `test_emulator` speaks for itself elsewhere.
+    ours = [one for one in running.requests if one.tenant.startswith(OURS)]
+    assert [one.violation for one in ours if one.violation] == []
 
 
 @pytest.fixture
@@ -97,8 +104,19 @@ class Place:
 @pytest.fixture
 def place(emulator: Emulator) -> Iterator[Place]:
     """A fresh tenant with SAP's own entries and two of an administrator; at the end nothing forbidden was asked."""
-    tenant = emulator.tenant(f"t{next(_numbers)}")
+    tenant = emulator.tenant(f"client-{next(_numbers)}")
     demo(tenant)
     made = Place(emulator, tenant)
     yield made
     assert [request.violation for request in made.requests if request.violation] == []
+
+
+@pytest.fixture
+def reconcile(tmp_path: Path, place: Place, monkeypatch: pytest.MonkeyPatch) -> TenantRepository:
+    """A repository whose live keystore is `place`; whoever waits there does not wait for long."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RECONCILE_CA_FILE", str(place.emulator.ca_file))
+    monkeypatch.setenv("SAP_SERVICE_KEY", place.emulator.service_key(place.name))
+    monkeypatch.setitem(Session.__init__.__kwdefaults__, "sleep", place.slept.append)
+    monkeypatch.setattr("reconciler.keystores.guarded_steps._WAITS", (0.0, 0.05, 0.1, 0.2, 0.4))
+    return TenantRepository(tmp_path, place)

@@ -300,3 +300,17 @@ def test_an_entry_is_a_frozen_value(place):
     assert hash(entry) == hash(place.reader().entries()[0])
     assert isinstance(entry, typed.TenantEntry)
     assert entry.created_at <= datetime.now(UTC)
+
+
+def test_the_public_content_of_the_keystore_is_one_request(place):
+    content = place.reader().public_keystore()
+
+    assert content[:4] == b"\xce\xce\xce\xce"
+    assert place.lines[-1] == "GET KeystoreResources('system')"
+
+
+@pytest.mark.parametrize("effect", [Effect.WRONG_TYPE, Effect.TRUNCATE_SILENTLY])
+def test_public_content_that_is_broken_is_an_error(place, effect):
+    place.tenant.faults.add(effect, contains="KeystoreResources")
+    with pytest.raises(TenantUnreadableError):
+        place.reader().public_keystore()

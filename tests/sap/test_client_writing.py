@@ -377,6 +377,7 @@ def test_a_reader_has_nothing_to_write_with(place):
         "state",
         "new_sap_keys",
         "history",
+        "public_keystore",
         "certificate",
         "chain",
         "chain_certificates",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = Path(reconciler.__file__).parent
-OPENING, GUARD = "keystores/opening.py", "keystores/guarded.py"
+OPENING, GUARD, STEPS = "keystores/opening.py", "keystores/guarded.py", "keystores/guarded_steps.py"
 WRITING = frozenset({"begin", "stage", "commit", "staged_private_key"})
 
 
@@ -36,6 +36,11 @@ def test_only_the_guard_calls_what_writes():
     assert {file for file, name, is_method in calls() if is_method and name in WRITING} == {GUARD}
 
 
+def test_only_the_guard_of_steps_sends_a_write():
+    found = {file for file, name, is_method in calls() if is_method and name == "send"}
+    assert {file for file in found if not file.startswith("keystores/sap/")} == {STEPS}
+
+
 def test_writers_are_named_in_the_table_alone():
     named = {
         path.relative_to(PACKAGE).as_posix()
@@ -55,5 +60,5 @@ def test_what_the_guard_offers():
     from reconciler.keystores.guarded import GuardedKeystore
 
     offered = {name for name in vars(GuardedKeystore) if not name.startswith("_")}
-    # Three ways to write, each with its proof; the other two only read.
-    assert offered == {"execute", "migrate", "restore_file", "private_key", "restoration"}
+    # Three ways to write a file and one to write a tenant, each with its proof; the other two only read.
+    assert offered == {"execute", "migrate", "restore_file", "steps", "private_key", "restoration"}

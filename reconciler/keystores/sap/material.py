@@ -55,6 +55,20 @@ def read_chain(body: bytes, leaf_sha256: str | None = None) -> tuple[Certificate
     return leaf_first(chain, leaf_sha256)
 
 
+def decoded(text: object) -> bytes:
+    """The bytes of a binary property.
+
+    Raises:
+        MalformedAnswerError: it is not base64.
+    """
+    if not isinstance(text, str) or not text:
+        raise MalformedAnswerError("it holds no file")
+    try:
+        return a2b_base64("".join(text.split()), strict_mode=True)
+    except (Base64Error, ValueError):
+        raise MalformedAnswerError("its file is not base64") from None
+
+
 def read_signing_request(body: bytes) -> bytes:
     """The PKCS#10 request of `SigningRequest/$value` as DER.
 

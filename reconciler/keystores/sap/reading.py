@@ -103,6 +103,17 @@ class TenantReader:
         items = self._items("HistoryKeystoreEntries", what, {})
         return tuple(self._typed(what, history_entry, item) for item in items)
 
+    def public_keystore(self) -> bytes:
+        """The public content of the whole keystore as a JCEKS file, in one request: every certificate at once.
+
+        Raises:
+            TenantUnreadableError: not read, or not such a file.
+        """
+        what = "the public content of the keystore"
+        answer = self._session.read(f"KeystoreResources('{SYSTEM}')", what)
+        item = self._understood(what, partial(odata.entity, answer.body, answer.content_type))
+        return self._understood(what, partial(material.decoded, item.get("Resource")))
+
     # ----------------------------------------------------------------------------------- parts of an entry
 
     def certificate(self, alias: str, keystore: str = SYSTEM, *, root: bool = False) -> Certificate:

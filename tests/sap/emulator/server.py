@@ -133,7 +133,7 @@ class _Server(ThreadingHTTPServer):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
 
-    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - names of the base
+    def handle_error(self, request: object, client_address: object) -> None:
         """Connections that break are part of the game; anything else is a mistake of the emulator."""
         error = sys.exception()
         if error is not None and not isinstance(error, OSError):
