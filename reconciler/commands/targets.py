@@ -168,12 +168,21 @@ def _planned(state: DesiredState, now: datetime, how: Planning) -> tuple[TargetR
 
 
 def _notes(plan: TargetPlan) -> tuple[str, ...]:
-    """What a tenant has to say beside its entries."""
+    """What a keystore has to say beside its entries."""
     if not plan.desired.keystore.is_tenant:
-        return ()
+        return _file_notes(plan)
     from reconciler.sap_keys import waiting_notes
 
     return (*plan.live.warnings, *waiting_notes(plan.live, plan.desired.receivers))
+
+
+def _file_notes(plan: TargetPlan) -> tuple[str, ...]:
+    from reconciler.keystores.files import names_of_file
+
+    names = names_of_file(plan.desired.keystore.path) if plan.changes and plan.live.exists else 1
+    if names == 1:
+        return ()
+    return (f"the keystore file has {names} names (hard links): the other ones will keep the content of today",)
 
 
 def failure_of(error: ReconcileError) -> Failure:

@@ -455,6 +455,17 @@ def test_without_its_password_a_keystore_is_not_written(filled):
 # ------------------------------------------------------------------------------------------------- asking
 
 
+def test_further_names_of_the_file_are_told_before_they_are_left_behind(filled_pkcs12):
+    other = filled_pkcs12.directory / "copy"
+    os.link(filled_pkcs12.live, other)
+    before = other.read_bytes()
+    planned = filled_pkcs12.run("plan", "keystore.yaml")
+    assert "2 names (hard links)" in planned.out
+    assert filled_pkcs12.apply().code == 0
+    assert other.read_bytes() == before != filled_pkcs12.live.read_bytes()
+    assert "hard links" not in filled_pkcs12.run("plan", "keystore.yaml").out
+
+
 def test_without_yes_and_without_a_terminal_nothing_is_written(filled):
     result = fails(filled, 1, "1 change to be applied, and there is no terminal to ask at", "apply", "keystore.yaml")
 
