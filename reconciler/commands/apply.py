@@ -78,7 +78,7 @@ def command(
     click.get_current_context().with_resource(_sessions(loaded))
     wishes = ReceiverWishes(check_receivers, require_receivers, horizon, jobs, receiver_timeout)
     outlook = outlook_of(loaded, wishes)
-    how = Planning(renewals_only=renewals_only, outlook=outlook, writing=True)
+    how = Planning(renewals_only=renewals_only, outlook=outlook, writing=True, feasible=True)
     if plan_argument is None:
         report = plan_states(loaded, now, "plan", how, jobs)
     else:

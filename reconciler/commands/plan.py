@@ -57,7 +57,7 @@ def command(
 
     now, loaded = datetime.now(UTC), load_states(states)
     wishes = ReceiverWishes(check_receivers, require_receivers, horizon, jobs, receiver_timeout)
-    report = plan_states(loaded, now, "plan", Planning(outlook=outlook_of(loaded, wishes)), jobs)
+    report = plan_states(loaded, now, "plan", Planning(outlook=outlook_of(loaded, wishes), feasible=True), jobs)
     write_report(report, format_name)
     codes = exit_codes(report)
     try:
