@@ -173,7 +173,7 @@ class _Application:
         alias = staging_alias(wanted.alias)
         if change.staged is not None:
             return _Prepared((Operation(PutChain(alias, change.chain), change.staged, change.affects),))
-        write = PutKeyPair(alias, change.chain, self.keystore.private_key(wanted.alias))
+        write = PutKeyPair(alias, change.chain, self.keystore.private_key(_alias_of_old(change)))
         return _Prepared((Operation(write, None, change.affects),))
 
     def _issued(self, change: Change, wanted: WantedKeyPair) -> _Prepared:
@@ -202,8 +202,8 @@ class _Application:
 
         if change.step is Step.GENERATE or (change.step is Step.STAGE and change.certificate_change == "re-keyed"):
             return interruptibly(lambda: generate_private_key(wanted.key))
-        waiting = staging_alias(wanted.alias) if change.step is Step.REQUEST and change.staged else wanted.alias
-        return self.keystore.private_key(waiting)
+        waits_beside = change.step is Step.REQUEST and change.staged
+        return self.keystore.private_key(staging_alias(wanted.alias) if waits_beside else _alias_of_old(change))
 
     def _waiting(self, change: Change, wanted: WantedKeyPair, private_key: Secret) -> tuple[Operation, ...]:
         """A new key waits under a certificate that it signed itself; its start dates the request."""
@@ -257,6 +257,11 @@ def judged_chain(  # noqa: PLR0913, PLR0917  # each is a fact of its own
     if isinstance(judged, Rejected):
         raise IssuerError(f"what the issuer returned cannot be used: {judged.reason}")
     return judged
+
+
+def _alias_of_old(change: Change) -> str:
+    """What the live entry is called before anything is written: an earlier change may rename it."""
+    return change.before.alias if change.before is not None else change.alias
 
 
 def _single(change: Change, write: Write) -> _Prepared:

@@ -175,7 +175,7 @@ class _Comparison:
     ) -> Finding:
         entry = found[0] if found else None
         expiry = self._expiry(wanted, entry)
-        verdict = verdict or _by_the_clock(wanted, entry, expiry)
+        verdict = verdict or by_the_clock(wanted, entry, expiry)
         return Finding(
             wanted.alias,
             verdict.status,
@@ -352,7 +352,8 @@ def _same_chain(wanted: Sequence[Certificate], live: Sequence[Certificate]) -> V
     return Verdict(Status.DIFFERS, difference.field, message, (difference,))
 
 
-def _by_the_clock(wanted: Wanted, entry: Entry | None, expiry: Expiry) -> Verdict:
+def by_the_clock(wanted: Wanted, entry: Entry | None, expiry: Expiry) -> Verdict:
+    """What the clock says of an entry that is as declared."""
     leaf = entry.leaf if entry else None
     until = day(leaf.not_after) if leaf else "?"
     match expiry:

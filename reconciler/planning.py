@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from reconciler.compare import ABSENT, ALIAS_CASE, PREVIOUS, REFUSALS, RENAMED, REPLACED, compare
+from reconciler.compare import ABSENT, ALIAS_CASE, PREVIOUS, REFUSALS, RENAMED, REPLACED, by_the_clock, compare
 from reconciler.errors import PlanRefusedError, Problem, RefusedError
 from reconciler.issued import classify, planned_weaknesses, weaknesses
 from reconciler.key_pairs import (
@@ -125,7 +126,7 @@ def _all_changes(
     changes = [
         change
         for finding in findings
-        if not renewals_only or finding.status in _BY_TIME or finding.reason == PREVIOUS
+        if not renewals_only or _is_asked_for_by_time(finding)
         for change in _changes(finding, desired)
     ]
     if not live.exists and not renewals_only:
@@ -185,6 +186,18 @@ _ORDER = {action: place for place, action in enumerate(Action)}
 _BY_TIME = frozenset({Status.EXPIRING, Status.EXPIRED, Status.RESPONSE_READY, Status.READY_TO_ACTIVATE})
 
 
+# What must not keep a renewal that is due until it is too late: a difference, a request that was lost on its way.
+_IN_THE_WAY = frozenset({Status.DIFFERS, Status.AWAITING_SIGNATURE})
+
+
+def _is_asked_for_by_time(finding: Finding) -> bool:
+    """Whether the nightly run does it."""
+    if finding.status in _BY_TIME or finding.reason == PREVIOUS:
+        return True
+    due = finding.expiry is not Expiry.OK and isinstance(finding.wanted, WantedKeyPair)
+    return due and finding.status in _IN_THE_WAY
+
+
 # ------------------------------------------------------------------------------------- a finding -> changes
 
 
@@ -223,8 +236,24 @@ def _put(finding: Finding) -> Iterator[Change]:
 
 def _key_pair(finding: Finding, wanted: WantedKeyPair, desired: DesiredState) -> Iterator[Change]:
     receivers = tuple(one.name for one in desired.receivers if alias_key(one.key_pair or "") == alias_key(wanted.alias))
-    for action, step, reason in _key_pair_step(finding, wanted):
-        yield replace(_change(finding, action, step, reason), receivers=receivers)
+    for one in _in_turn(finding, wanted):
+        for action, step, reason in _key_pair_step(one, wanted):
+            yield replace(_change(one, action, step, reason), receivers=receivers)
+
+
+def _in_turn(finding: Finding, wanted: WantedKeyPair) -> Iterator[Finding]:
+    """A finding; where the name or the chain of a certificate is mended that is due as well, its renewal after that."""
+    if finding.status is not Status.DIFFERS or finding.reason not in _BESIDE_A_RENEWAL or finding.expiry is Expiry.OK:
+        yield finding
+        return
+    verdict = by_the_clock(wanted, finding.live, finding.expiry)
+    due = replace(
+        finding, status=verdict.status, reason=verdict.reason, message=verdict.message, differences=(), chain=()
+    )  # fmt: skip
+    # A certificate of its own in the place of the old one brings its chain along.
+    if finding.reason != CHAIN or _renewal(due, wanted) not in _WHOLE:
+        yield finding
+    yield due
 
 
 def _key_pair_step(finding: Finding, wanted: WantedKeyPair) -> Iterator[tuple[Action, Step, str]]:
@@ -251,6 +280,9 @@ def _key_pair_step(finding: Finding, wanted: WantedKeyPair) -> Iterator[tuple[Ac
 
 # What a rename alone mends.
 _ONLY_RENAMED = frozenset({RENAMED, ALIAS_CASE})
+# Differences that leave the certificate itself as it is declared.
+_BESIDE_A_RENEWAL = _ONLY_RENAMED | {CHAIN}
+_WHOLE = frozenset({Step.GENERATE, Step.REISSUE, Step.REKEY})
 
 
 def _request_again(finding: Finding, wanted: WantedKeyPair) -> tuple[Action, Step, str]:
@@ -632,13 +664,20 @@ def digest(targets: Sequence[TargetPlan]) -> str:
         {
             "keystore": target.desired.keystore.location,
             "type": target.desired.keystore.type,
-            "changes": [_digested(change) for change in target.changes],
+            "changes": [_digested(change, posixpath.dirname(target.desired.name)) for change in target.changes],
+            **_digested_format(target),
             **_digested_receivers(target.receivers),
         }
         for target in targets
     ]
     canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return f"sha256:{sha256(canonical.encode()).hexdigest()}"
+
+
+def _digested_format(target: TargetPlan) -> dict[str, object]:
+    """How a keystore that is yet to be made will be encrypted; of one that is there, the migration tells."""
+    encryption = target.desired.keystore.encryption
+    return {} if target.live.exists or encryption is None else {"encryption": encryption}
 
 
 def _digested_receivers(verdicts: Sequence[ReceiverVerdict]) -> dict[str, object]:
@@ -655,7 +694,7 @@ def _shas(chain: Sequence[Certificate]) -> list[str]:
     return [one.sha256 for one in chain]
 
 
-def _digested(change: Change) -> dict[str, object]:
+def _digested(change: Change, directory: str) -> dict[str, object]:
     moved = change.migration
     migration = moved and [
         moved.from_type, moved.to_type, moved.from_encryption, moved.to_encryption, moved.new_password,
@@ -670,13 +709,13 @@ def _digested(change: Change) -> dict[str, object]:
         "staged": None if change.staged is None else _chain(change.staged),
         "affects": [[affect.alias, affect.chain_before, affect.chain_after] for affect in change.affects],
         "before": None if change.before is None else [change.before.kind, _chain(change.before)],
-        "desired": _spec(change.wanted),
+        "desired": _spec(change.wanted, directory),
         **({} if migration is None else {"migration": migration}),
         **({} if change.run is None else {"restored": [change.run, change.restored and _chain(change.restored)]}),
     }
 
 
-def _spec(wanted: Wanted | None) -> object:
+def _spec(wanted: Wanted | None, directory: str) -> object:
     match wanted:
         case None:
             return None
@@ -694,6 +733,24 @@ def _spec(wanted: Wanted | None) -> object:
                 "extended_key_usage": sorted(wanted.extended_key_usage),
                 "validity": int(wanted.validity.total_seconds()),
                 "rekey": wanted.rekey,
-                "issuer": [wanted.issuer.type, wanted.issuer.name],
+                "issuer": _issuer_spec(wanted, directory),
                 **({} if wanted.generate_in is None else {"generate_in": wanted.generate_in}),
             }
+
+
+def _issuer_spec(wanted: WantedKeyPair, directory: str) -> list[object]:
+    """Who signs: the same name for another CA, another program or another place of the request is something else.
+
+    The place counts from the state file, so that it does not matter where the program is started. Where an issuing
+    program runs and how long it may take are of the machine, and stay out.
+    """
+    issuer, letters = wanted.issuer, wanted.correspondence
+    command = issuer.options.get("command", ())
+    return [
+        issuer.type,
+        issuer.name,
+        _shas(issuer.certificates),
+        [str(word) for word in command] if isinstance(command, tuple) else [],
+        None if letters is None else posixpath.relpath(letters.request_shown, directory or "."),
+        _shas(wanted.chain),
+    ]

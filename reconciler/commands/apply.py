@@ -84,7 +84,7 @@ def command(
     click.get_current_context().with_resource(_sessions(loaded))
     wishes = ReceiverWishes(check_receivers, require_receivers, horizon, jobs, receiver_timeout)
     outlook = outlook_of(loaded, wishes)
-    how = Planning(renewals_only=renewals_only, outlook=outlook, writing=True)
+    how = Planning(renewals_only=renewals_only, outlook=outlook, writing=True, feasible=True)
     reviewed = None if plan_argument is None else read_reviewed(plan_argument)
     if reviewed is not None:
         check_age(reviewed, now, max_age(max_plan_age))

@@ -133,12 +133,14 @@ def _verified(plan: TargetPlan, outcomes: tuple[Outcome, ...], now: datetime) ->
     desired = load(plan.desired.name)
     existing = replace(desired, keystore=replace(desired.keystore, create=False))
     second = plan_state(existing, now, Planning(writing=True))
-    left = {alias_key(change.alias) for change in second.changes}
+    # Of two changes for one alias one may have failed: then what is left is known already.
+    failed = {_key_of(one.change) for one in outcomes if one.status is OutcomeStatus.FAILED}
+    left = {alias_key(change.alias) for change in second.changes} - failed
     entries = {alias_key(entry.alias): entry for entry in second.live.entries}
     result = []
     for outcome in outcomes:
         change = outcome.change
-        key = alias_key(change.new_alias or change.alias)
+        key = _key_of(change)
         if outcome.status is OutcomeStatus.APPLIED and key in left:
             raise ReconcileError(
                 f"{change.alias}: was written, and the keystore still differs from the desired state",
@@ -147,6 +149,10 @@ def _verified(plan: TargetPlan, outcomes: tuple[Outcome, ...], now: datetime) ->
             )
         result.append(replace(outcome, after=entries.get(key)))
     return tuple(result)
+
+
+def _key_of(change: Change) -> str:
+    return alias_key(change.new_alias or change.alias)
 
 
 def confirm(planned: Sequence[TargetPlan], *, yes: bool) -> None:

@@ -62,7 +62,7 @@ def command(
     now, loaded = datetime.now(UTC), load_states(states)
     check_report_files(reports, loaded, [out])
     wishes = ReceiverWishes(check_receivers, require_receivers, horizon, jobs, receiver_timeout)
-    report = plan_states(loaded, now, "plan", Planning(outlook=outlook_of(loaded, wishes)), jobs)
+    report = plan_states(loaded, now, "plan", Planning(outlook=outlook_of(loaded, wishes), feasible=True), jobs)
     published = publish(report, format_name, reports)
     codes = exit_codes(report)
     try:

@@ -90,12 +90,14 @@ class Planning:
         outlook: What is known of the receivers beside the state files.
         writing: Whether the command writes afterwards, so that it signs in at a tenant with the same credentials.
         sap_keys: Whether SAP's new and replaced keys of a tenant are to be known as well.
+        feasible: Whether a plan that its keystore cannot take is refused: findings are true all the same.
     """
 
     renewals_only: bool = False
     outlook: Outlook | None = None
     writing: bool = False
     sap_keys: bool = False
+    feasible: bool = False
 
 
 AS_USUAL = Planning()
@@ -153,9 +155,20 @@ def plan_state(state: DesiredState, now: datetime, how: Planning = AS_USUAL) -> 
         live = reader.complete(live, incomplete(resolved, live), sap_keys=how.sap_keys)
         log("keystore read", keystore=state.keystore.location, entries=len(live.entries))
         only, outlook = how.renewals_only, how.outlook
-        return plan_target(resolved, live, now, reader.preview, is_signed_by, renewals_only=only, outlook=outlook)
+        plan = plan_target(resolved, live, now, reader.preview, is_signed_by, renewals_only=only, outlook=outlook)
+        if how.feasible:
+            _check_feasible(plan, reader)
+        return plan
     finally:
         reader.close()
+
+
+def _check_feasible(plan: TargetPlan, reader: KeystoreReader) -> None:
+    from reconciler.keystores.protocol import KeepsHistory
+    from reconciler.planning import public_writes
+
+    if plan.changes and isinstance(reader, KeepsHistory):
+        reader.check_writable([write for change in plan.changes for write in public_writes(change)])
 
 
 def _planned(state: DesiredState, now: datetime, how: Planning) -> tuple[TargetReport, ReconcileError | None]:
@@ -168,12 +181,21 @@ def _planned(state: DesiredState, now: datetime, how: Planning) -> tuple[TargetR
 
 
 def _notes(plan: TargetPlan) -> tuple[str, ...]:
-    """What a tenant has to say beside its entries."""
+    """What a keystore has to say beside its entries."""
     if not plan.desired.keystore.is_tenant:
-        return ()
+        return _file_notes(plan)
     from reconciler.sap_keys import waiting_notes
 
     return (*plan.live.warnings, *waiting_notes(plan.live, plan.desired.receivers))
+
+
+def _file_notes(plan: TargetPlan) -> tuple[str, ...]:
+    from reconciler.keystores.files import names_of_file
+
+    names = names_of_file(plan.desired.keystore.path) if plan.changes and plan.live.exists else 1
+    if names == 1:
+        return ()
+    return (f"the keystore file has {names} names (hard links): the other ones will keep the content of today",)
 
 
 def failure_of(error: ReconcileError) -> Failure:

@@ -64,6 +64,17 @@ class FileKeystore:
         known = [self._public(write, container) for write in writes]
         return container.with_writes(known, password=None, now=datetime.now(UTC)).snapshot()
 
+    def check_writable(self, writes: Sequence[Write]) -> None:
+        """See `KeepsHistory.check_writable`: without a password no key can be wanted, so all is known."""
+        if self._password is not None:
+            return
+        container = self._container or self._new_container()
+        known = [self._public(write, container) for write in writes]
+        try:
+            container.with_writes(known, password=None, now=datetime.now(UTC)).to_bytes(None)
+        except RefusedError as error:
+            raise RefusedError(error.message, where=self.target.location, hint=error.hint) from None
+
     def private_key(self, alias: str) -> Secret:
         """See `KeystoreReader.private_key`."""
         if self._container is None:

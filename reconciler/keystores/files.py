@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import stat
 from pathlib import Path
@@ -93,11 +94,13 @@ def locked(path: str, *, shown_as: str) -> Iterator[None]:
 
 
 def replace_file(path: str, data: bytes, *, expected: bytes | None, shown_as: str) -> None:
-    """Put `data` in the place of the file at `path` in one step; mode and owner stay as they were.
+    """Put `data` in the place of the file at `path` in one step; mode, owner and access list stay as they were.
 
     The new file is written beside the old one (readable by the owner alone until it has the old one's mode), flushed
     to the disk, read back and compared; the old file is compared with `expected` a last time; then it is replaced.
-    A symbolic link stays a link: what it points to is replaced.
+    A symbolic link stays a link: what it points to is replaced. A further name of the old file (a hard link) stays
+    with the old content. What an interrupted run has left beside the file is removed first; whoever calls this holds
+    the lock, so nobody else is at work on it.
 
     Args:
         path: The keystore file.
@@ -110,6 +113,7 @@ def replace_file(path: str, data: bytes, *, expected: bytes | None, shown_as: st
         ReconcileError: the new file cannot be written; the old one is untouched.
     """
     target = Path(path).resolve()
+    remove_left_over(target.parent, re.escape(target.name))
     temporary = _temporary_beside(target)
     try:
         _write_new(temporary, data, like=target if expected is not None else None)
@@ -133,6 +137,14 @@ def replace_file(path: str, data: bytes, *, expected: bytes | None, shown_as: st
     _flush_directory(target.parent)
 
 
+def names_of_file(path: str) -> int:
+    """How many names (hard links) a file has; none where there is no such file."""
+    try:
+        return Path(path).stat().st_nlink
+    except OSError:
+        return 0
+
+
 def write_private_file(path: Path, data: bytes) -> None:
     """Write a file that only its owner can read, flushed to the disk; there is the whole of it or nothing (OSError)."""
     temporary = _temporary_beside(path)
@@ -153,6 +165,25 @@ def _temporary_beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
 
 
+_TEMPORARY = r"\.(?:{})\.[0-9a-f]{{16}}\.tmp"  # what `_temporary_beside` makes
+
+
+def remove_left_over(directory: Path, names: str) -> None:
+    """Remove what a run that was killed has left beside files called like `names`, a regular expression.
+
+    Nothing but regular files of our own user, whose names are exactly ours; what cannot be removed stays.
+    """
+    pattern = re.compile(_TEMPORARY.format(names))
+    with contextlib.suppress(OSError):
+        for found in list(os.scandir(directory)):
+            if pattern.fullmatch(found.name) and _is_our_file(found.stat(follow_symlinks=False)):
+                _discard(directory / found.name)
+
+
+def _is_our_file(status: os.stat_result) -> bool:
+    return stat.S_ISREG(status.st_mode) and (not hasattr(os, "geteuid") or status.st_uid == os.geteuid())
+
+
 def _discard(temporary: Path) -> None:
     """After a success there is nothing left to remove; after an interrupt nothing half-written stays."""
     with contextlib.suppress(OSError):
@@ -164,20 +195,39 @@ def _write_new(path: Path, data: bytes, *, like: Path | None) -> None:
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         if like is not None:
-            _keep_mode_and_owner(file.fileno(), path, like.stat())
+            _keep_mode_and_owner(file.fileno(), path, like)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _keep_mode_and_owner(descriptor: int, path: Path, old: os.stat_result) -> None:
+def _keep_mode_and_owner(descriptor: int, path: Path, like: Path) -> None:
+    old = like.stat()
     if hasattr(os, "fchown"):
         new = os.fstat(descriptor)
         if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
             # Raises PermissionError for somebody who may not: then the old owner could no longer read the store.
             os.fchown(descriptor, old.st_uid, old.st_gid)
         os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+        _keep_attributes(descriptor, like)
     else:
         path.chmod(stat.S_IMODE(old.st_mode))
+
+
+# The access list beyond the mode, and what users note on a file. The labels of SELinux come from the directory.
+_KEPT_ATTRIBUTES = ("system.posix_acl_access", "user.")
+
+
+def _keep_attributes(descriptor: int, like: Path) -> None:
+    """Linux: who may read beside owner and group; a list that cannot be kept is an OSError, as for the owner."""
+    if not hasattr(os, "listxattr"):
+        return
+    try:
+        names = os.listxattr(like)
+    except OSError:
+        return  # a file system without attributes
+    for name in names:
+        if name.startswith(_KEPT_ATTRIBUTES):
+            os.setxattr(descriptor, name, os.getxattr(like, name))
 
 
 def _flush_directory(directory: Path) -> None:

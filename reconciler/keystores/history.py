@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler import __version__
 from reconciler.errors import KeystoreUnreadableError, ReconcileError
-from reconciler.keystores.files import read_keystore_file, reason_of, write_private_file
+from reconciler.keystores.files import read_keystore_file, reason_of, remove_left_over, write_private_file
 from reconciler.ownership import alias_key, staging_alias
 from reconciler.runs import STAMP, EntryFacts, Run, RunChange
 
@@ -100,7 +100,11 @@ def discard(files: tuple[Path, ...] | list[Path]) -> None:
 
 
 def prune(path: str, keep: int) -> None:
-    """Remove the runs before the `keep` newest, backup first: a record without its backup is still history."""
+    """Remove the runs before the `keep` newest, backup first: a record without its backup is still history.
+
+    What runs that were killed have left half-written goes as well.
+    """
+    remove_left_over(directory_of(path), _NAME.pattern)
     by_run: dict[str, list[Path]] = {}
     for run, file in _files(directory_of(path)):
         by_run.setdefault(run, []).append(file)

@@ -71,6 +71,13 @@ class KeepsHistory(KeystoreReader, Protocol):
             ReconcileError: there is no such backup, or no declared password opens it.
         """
 
+    def check_writable(self, writes: Sequence[Write]) -> None:
+        """See that nothing stands in the way of `writes` that a plan can know: the password that a file needs.
+
+        Raises:
+            RefusedError: it could not be written.
+        """
+
     def backup_opens(self, run: Run) -> str | None:
         """Which password opens the backup of a run: `password`, `previousPassword`, or None for neither."""
 

@@ -450,9 +450,33 @@ def test_without_its_password_a_keystore_is_not_written(filled):
     listed = filled.run("list", "keystore.yaml")
     assert listed.code == 0
     assert "warning: no password was given, so the integrity of the keystore was not checked" in listed.out
+    # What apply refuses, plan does not promise; what is true is true all the same.
+    fails(filled, 4, "is not written without its password", "plan", "keystore.yaml")
+    assert filled.run("drift", "keystore.yaml").code == 2
+
+
+@pytest.mark.parametrize("body", ["", roots(first="first.pem")], ids=["empty", "with a root"])
+@pytest.mark.parametrize(
+    "command", [("plan", "keystore.yaml"), ("apply", "keystore.yaml", "--yes")], ids=lambda c: c[0]
+)
+def test_without_a_password_no_keystore_is_made(typed_repository, command, body):
+    typed_repository.write("first.pem", authority("first").pem)
+    typed_repository.declare(body, password=None, create=True)
+    fails(typed_repository, 4, "live/store: error: a", *command)
 
 
 # ------------------------------------------------------------------------------------------------- asking
+
+
+def test_further_names_of_the_file_are_told_before_they_are_left_behind(filled_pkcs12):
+    other = filled_pkcs12.directory / "copy"
+    os.link(filled_pkcs12.live, other)
+    before = other.read_bytes()
+    planned = filled_pkcs12.run("plan", "keystore.yaml")
+    assert "2 names (hard links)" in planned.out
+    assert filled_pkcs12.apply().code == 0
+    assert other.read_bytes() == before != filled_pkcs12.live.read_bytes()
+    assert "hard links" not in filled_pkcs12.run("plan", "keystore.yaml").out
 
 
 def test_without_yes_and_without_a_terminal_nothing_is_written(filled):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -163,6 +164,75 @@ def test_a_file_that_has_gone_is_not_made_again(tmp_path):
 
     assert raised.value.where == "live/store.p12"
     assert names(tmp_path) == []
+
+
+LEFT = ".store.p12.0123456789abcdef.tmp"
+
+
+def test_what_a_killed_run_has_left_is_removed_by_the_next_write(store):
+    (store.parent / LEFT).write_bytes(NEW)
+    replace(store)
+    assert names(store.parent) == ["store.p12"]
+
+
+OTHERS = (
+    ".store.p12.0123456789abcde.tmp", ".store.p12.0123456789ABCDEF.tmp", ".store_p12.0123456789abcdef.tmp",
+    "store.p12.0123456789abcdef.tmp", ".store.p12.0123456789abcdef.tmp.", ".other.p12.0123456789abcdef.tmp",
+)  # fmt: skip
+
+
+def test_nothing_that_is_not_exactly_ours_is_removed(store):
+    for name in OTHERS:
+        (store.parent / name).write_bytes(b"")
+    (store.parent / ".store.p12.1111111111111111.tmp").symlink_to("store.p12")
+    (store.parent / ".store.p12.2222222222222222.tmp").mkdir()
+    before = names(store.parent)
+    replace(store)
+    assert names(store.parent) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_belongs_to_another_user_is_left_alone(store):
+    (store.parent / LEFT).write_bytes(NEW)
+    os.chown(store.parent / LEFT, 12345, 12345)
+    replace(store)
+    assert names(store.parent) == [LEFT, "store.p12"]
+
+
+def test_what_cannot_be_removed_does_not_stop_the_write(store, monkeypatch):
+    (store.parent / LEFT).write_bytes(NEW)
+
+    def refuse(*_arguments, **_options):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    replace(store)
+    assert store.read_bytes() == NEW
+
+
+def test_the_access_list_and_the_notes_of_users_are_kept(store):
+    # Owner rw, user 12345 r, group none, mask r, others none: acl(5) as the kernel keeps it.
+    rules = ((1, 6, -1), (2, 4, 12345), (4, 0, -1), (16, 4, -1), (32, 0, -1))
+    access_list = b"\x02\x00\x00\x00" + b"".join(struct.pack("<HHi", *rule) for rule in rules)
+    kept = {"user.note": b"mine", "system.posix_acl_access": access_list}
+    try:
+        for name, value in kept.items():
+            os.setxattr(store, name, value)
+    except OSError:
+        pytest.skip("the file system has no attributes")
+    mode = store.stat().st_mode
+    replace(store)
+    assert {name: os.getxattr(store, name) for name in kept} == kept
+    assert store.stat().st_mode == mode
+
+
+def test_a_file_system_without_attributes_has_none_to_keep(store, monkeypatch):
+    def refuse(*_arguments, **_options):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "listxattr", refuse)
+    replace(store)
+    assert store.read_bytes() == NEW
 
 
 def test_what_the_disk_gives_back_is_compared(store, monkeypatch):

@@ -19,7 +19,7 @@ from tests.life.test_responses import applied, planned
 CLIENT = Path(__file__).parent.parent / "java" / "MutualTlsClient.java"
 STATE = """\
 apiVersion: reconciler/v1
-keystore: {{type: {type}, path: live/store.{type}, password: {{file: password}}, create: true}}
+keystore: {{type: {type}, path: live/store, password: {{file: password}}, create: true}}
 aliases: {{renamed: {{{renamed}}}}}
 trustedRoots:
   the_root: {{file: root.pem, sha256: "{pin}"}}
@@ -89,7 +89,7 @@ class Story:
     """A repository whose keystore goes through every kind of change, and a copy of it after each."""
 
     def __init__(self, root: Path, store_type: str, ca: OpensslCa) -> None:
-        self.root, self.type, self.ca = root, store_type, ca
+        self.root, self.ca = root, ca
         self.facts = {"type": store_type, "renamed": "", "name": "own", "algorithm": "RSA, size: 2048",
                       "rekey": "true"}  # fmt: skip
         # The story ends today, so that every certificate in it is valid now, when Java looks at it.
@@ -117,10 +117,9 @@ class Story:
         state = self.root / "keystore.yaml"
         applied(state, self.now)
         assert planned(state, self.now).changes == ()
-        store = self.root / "live" / f"store.{self.type}"
         for alias in aliases:
-            copy = self.root / f"{len(self.copies)}.{self.type}"
-            shutil.copy(store, copy)
+            copy = self.root / f"{len(self.copies)}.{self.facts['type']}"
+            shutil.copy(self.root / "live" / "store", copy)
             self.copies.append((what, copy, alias))
 
     def leaf(self, copy: Path, alias: str) -> bytes:
@@ -141,6 +140,8 @@ def test_java_connects_after_each_kind_of_change(store_type, ca, tmp_path, capsy
     story.now = datetime.now(UTC) + timedelta(minutes=1)
     (tmp_path / "outside.pem").write_bytes(ca.sign(tmp_path / "outside.csr"))
     story.step("signed outside", "outside")
+    other = {"jks": "pkcs12", "pkcs12": "jks"}[store_type]
+    story.step("migrated", "renamed_own", "inside", "outside", "brought", type=other)
     server_key, server_request = tmp_path / "server.key", tmp_path / "server.csr"
     openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", server_key)
     openssl("req", "-new", "-key", server_key, "-subj", "/CN=127.0.0.1", "-out", server_request)
@@ -151,7 +152,7 @@ def test_java_connects_after_each_kind_of_change(store_type, ca, tmp_path, capsy
         for _what, copy, alias in story.copies:
             trusted = story.leaf(copy, alias) if "own" in alias else ca.root
             port = stack.enter_context(server(certificate, server_key, trusted))
-            arguments += [store_type.upper(), str(copy), alias, str(port)]
+            arguments += [copy.suffix[1:].upper(), str(copy), alias, str(port)]
         done = subprocess.run(["java", CLIENT, *arguments], capture_output=True, check=True, timeout=120)
     answers = done.stdout.decode().splitlines()
     with capsys.disabled():

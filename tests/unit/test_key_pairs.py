@@ -20,6 +20,7 @@ from tests.builders import (
     key_pair,
     snapshot,
     wanted_certificate,
+    wanted_import,
     wanted_key_pair,
 )
 
@@ -319,3 +320,63 @@ def test_the_nightly_run_leaves_everything_else_alone():
     store = snapshot(live(signed(**DUE), CA))
     target = plan_target(state, store, NOW, lambda _: store, by_name, renewals_only=True)
     assert [(c.alias, c.reason) for c in target.changes] == [("pair", "renewal-due")]
+
+
+def nightly(wanted, *entries, only=True, **more):
+    store = snapshot(*entries)
+    target = plan_target(desired(wanted, **more), store, NOW, lambda _: store, by_name, renewals_only=only)
+    return [(c.action.value, c.alias, c.reason, c.step.value) for c in target.changes]
+
+
+# sentence -> (wanted, live entries, changes of the nightly run)
+NIGHTLY = {
+    "a key pair that is due is renewed although its subject differs as well": (
+        generated(issuer=LOCAL, subject=(("CN", "new"),)), [live(signed(**DUE), CA)],
+        [("renew", "pair", "subject", "generate")]),
+    "one that differs and has time waits for the reviewed run": (
+        generated(issuer=LOCAL, subject=(("CN", "new"),), replace_key=signed().sha256), [live(*FROM_CA)], []),
+    "a chain that stops short does not keep a renewal": (
+        generated(issuer=LOCAL), [live(signed(**DUE)), entry("root", CA)],
+        [("renew", "pair", "renewal-due", "generate")]),
+    "a request that was lost between key and repository is written again": (
+        external(rekey=True), [live(signed(**DUE), CA), staged(own("key-2"))],
+        [("request", "pair", "request-missing", "request")]),
+    "a brought-along key pair is not exchanged, due or not": (
+        replace(wanted_import("pair", signed(serial=2)), renew_before=generated().renew_before),
+        [live(signed(**DUE), CA)], []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("wanted", "entries", "expected"), NIGHTLY.values(), ids=NIGHTLY)
+def test_the_nightly_run(wanted, entries, expected):
+    assert nightly(wanted, *entries) == expected
+
+
+# sentence -> (wanted, live entries, rules, changes)
+AT_ONCE = {
+    "a whole new certificate brings its chain along": (
+        generated(issuer=LOCAL), [live(signed(**DUE)), entry("root", CA)], (),
+        [("renew", "pair", "renewal-due", "generate")]),
+    "while a renewal waits, the old certificate gets its chain": (
+        generated(issuer=LOCAL, activation="approved"), [live(signed(**DUE)), entry("root", CA)], (),
+        [("renew", "pair", "chain", "complete-chain"), ("renew", "pair", "renewal-due", "stage")]),
+    "an alias in capitals is respelled and the certificate renewed": (
+        generated(issuer=LOCAL), [key_pair("Pair", signed(**DUE), CA, reachable=False)], (),
+        [("replace", "pair", "alias-case", "respell"), ("renew", "pair", "renewal-due", "generate")]),
+    "a key pair is renamed and renewed": (
+        generated(issuer=LOCAL), [key_pair("old", signed(not_after=NOW - DAY), CA)], (Renamed("old", "pair", HERE),),
+        [("rename", "old", "renamed", "rename"), ("renew", "pair", "expired", "generate")]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("wanted", "entries", "renamed", "expected"), AT_ONCE.values(), ids=AT_ONCE)
+def test_what_is_mended_beside_a_renewal(wanted, entries, renamed, expected):
+    assert nightly(wanted, *entries, only=False, renamed=renamed) == expected
+
+
+def test_a_renewal_beside_a_chain_is_a_new_key_and_tells_until_when_the_old_one_is_valid():
+    wanted = generated(issuer=LOCAL, activation="approved")
+    store = snapshot(live(signed(**DUE)), entry("root", CA))
+    _, change = plan_target(desired(wanted), store, NOW, lambda _: store, by_name).changes
+    assert (change.certificate_change, change.chain) == ("re-keyed", ())
+    assert "a renewal is due" in change.message

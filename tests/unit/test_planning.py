@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.errors import PlanRefusedError, RefusedError
-from reconciler.model import Action, KeySpec, PutCertificate, Snapshot, Source, StoreType
+from reconciler.model import Action, Correspondence, IssuerSpec, KeySpec, PutCertificate, Snapshot, Source, StoreType
 from reconciler.planning import check_mass_change, digest, plan_target
 from tests.builders import (
     NOW,
@@ -240,3 +240,48 @@ def test_the_digest_knows_what_would_be_done(state, store):
 def test_the_digest_knows_the_keystore():
     keystore = replace(STATE.keystore, location="live/other.p12")
     assert digest_of(replace(STATE, keystore=keystore)) != digest_of()
+
+
+AUTHORITY = certificate("CN=authority", key="authority")
+
+
+def issued(wanted_by=(), **issuer):
+    return desired(
+        wanted_key_pair("pair", issuer=IssuerSpec(**{"type": "command", "name": "ca"} | issuer), **dict(wanted_by))
+    )
+
+
+def asked_at(place):
+    letters = Correspondence(f"/r/{place}", place, "/r/answer.pem", "answer.pem")
+    return desired(wanted_key_pair("pair", issuer=IssuerSpec("external"), correspondence=letters))
+
+
+ISSUERS = {
+    "another CA under the same name": (issued(), issued(certificates=(AUTHORITY,))),
+    "another program": (issued(options={"command": ("sign",)}), issued(options={"command": ("sign", "--test")})),
+    "other certificates above": (issued(), issued({"chain": (AUTHORITY,)})),
+    "another place of the request": (asked_at("requests/a.csr"), asked_at("requests/b.csr")),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), ISSUERS.values(), ids=ISSUERS)
+def test_the_digest_knows_who_signs(one, other):
+    assert digest_of(one) != digest_of(other)
+
+
+def test_the_digest_does_not_know_where_an_issuing_program_runs():
+    here, there = (issued(options={"command": ("sign",), "directory": place}) for place in ("/a", "/b"))
+    assert digest_of(here) == digest_of(there)
+
+
+def test_the_digest_does_not_know_where_the_program_was_started():
+    outside = replace(asked_at("states/requests/a.csr"), name="states/keystore.yaml")
+    assert digest_of(outside) == digest_of(asked_at("requests/a.csr"))
+
+
+def test_the_digest_knows_how_a_new_keystore_is_encrypted():
+    def new(encryption):
+        return replace(STATE, keystore=replace(STATE.keystore, create=True, encryption=encryption))
+
+    nothing = Snapshot(StoreType.PKCS12, exists=False)
+    assert digest_of(new("legacy"), nothing) != digest_of(new("modern"), nothing)
