@@ -412,6 +412,31 @@ class Absent:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """A difference that somebody answers for, until a day: what must be true of the finding for it to apply.
+
+    Attributes:
+        alias: The alias of the finding.
+        sha256: Of the live leaf certificate.
+        reason: Why it is accepted.
+        owner: Who answers for it.
+        until: The last day on which it is accepted, in UTC.
+        source: Where it is declared.
+        status: The finding that is meant, `differs` or `unmanaged`; None for either.
+        fields: The differing fields that are meant; empty for any.
+    """
+
+    alias: str
+    sha256: str
+    reason: str
+    owner: str
+    until: date
+    source: Source
+    status: Status | None = None
+    fields: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Renamed:
     """An entry that gets another alias, as long as the old one exists and the new one does not."""
 
@@ -545,6 +570,7 @@ class DesiredState:
     absent: tuple[Absent, ...] = ()
     renamed: tuple[Renamed, ...] = ()
     receivers: tuple[Receiver, ...] = ()
+    accepted: tuple[Accepted, ...] = ()
 
 
 # ---------------------------------------------------------------------------------------------- findings
@@ -564,6 +590,7 @@ class Status(StrEnum):
     EXPIRING = "expiring"
     EXPIRED = "expired"
     UNMANAGED = "unmanaged"
+    ACCEPTED = "accepted"  # differs or unmanaged, and somebody answers for it until a day
     PROTECTED = "protected"
 
 
@@ -585,6 +612,16 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What a finding would be if nobody had accepted it, and who has."""
+
+    by: Accepted
+    status: Status
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What is true of one alias: exactly one finding for each alias that is wanted or live."""
 
@@ -601,6 +638,7 @@ class Finding:
     chain: tuple[Certificate, ...] = ()  # the answer of the CA in order, or a chain that could be completed
     renamed_from: Entry | None = None  # `live` still carries this old alias
     receivers: tuple[str, ...] = ()  # who still needs it, of a root that is to be replaced
+    acceptance: Acceptance | None = None  # of an accepted finding
 
 
 # ---------------------------------------------------------------------------------------------- receivers

@@ -203,6 +203,8 @@ def _is_asked_for_by_time(finding: Finding) -> bool:
 
 def _changes(finding: Finding, desired: DesiredState) -> Iterator[Change]:
     """The changes for one alias: usually one, two where an entry is renamed and its content changes as well."""
+    if finding.status is Status.ACCEPTED:
+        return
     if finding.renamed_from is not None:
         yield _rename(finding)
     match finding.wanted:

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+from reconciler.desired.accepted import accepted_in
 from reconciler.desired.alias_rules import (
     absent_in,
     check_renames,
@@ -76,6 +77,7 @@ class Building:
         sections = {alias_key(one.alias): one.section for one in declared}
         receivers = receivers_of(self._parts, sections, self._problems, in_tenant=self._is_tenant)
         self._problems += shared_chains(receivers, wanted)
+        accepted = accepted_in(self._parts, self._problems)
         self._problems += tenant_problems(wanted) if self._is_tenant else file_problems(wanted)
         if keystore is None:
             return None
@@ -84,7 +86,15 @@ class Building:
         rules = first.section("aliases")
         unmanaged = rules.get("unmanaged", "report") if first.can_use(("aliases", "unmanaged")) else "report"
         state = DesiredState(
-            first.document.file, keystore, wanted, protected, Unmanaged(unmanaged), absent, renamed, receivers
+            first.document.file,
+            keystore,
+            wanted,
+            protected,
+            Unmanaged(unmanaged),
+            absent,
+            renamed,
+            receivers,
+            accepted,
         )
         self._problems += shared_letters([state])
         return state

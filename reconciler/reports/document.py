@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.model import (
+        Acceptance,
         Certificate,
         Change,
         Entry,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     )
 
 FORMAT_VERSION = "1"
+# The findings that a summary counts beside the changes.
+NOT_CHANGED = (Status.UNMANAGED, Status.ACCEPTED, Status.PROTECTED)
 
 
 def report_document(report: Report) -> dict[str, Any]:
@@ -139,7 +142,7 @@ def summary(target: TargetReport) -> dict[str, int]:
     counts: dict[str, int] = {action.value: 0 for action in Action}
     for change in changes:
         counts[change.action] += 1
-    for status in (Status.UNMANAGED, Status.PROTECTED):
+    for status in NOT_CHANGED:
         counts[status] = sum(finding.status is status for finding in findings)
     return counts
 
@@ -183,6 +186,7 @@ def _coverage(target: TargetReport) -> dict[str, int]:
     return {
         "entries": found.entries,
         "managed": found.managed,
+        "accepted": found.accepted,
         "unmanaged": found.unmanaged,
         "sap_owned": found.sap,
         "protected": found.protected,
@@ -282,6 +286,20 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "kind": finding.live.kind if finding.live else None,
         "sha256": leaf.sha256 if leaf else None,
         "not_after": rfc3339(leaf.not_after) if leaf else None,
+        **({} if finding.acceptance is None else {"accepted": _acceptance(finding.acceptance)}),
+    }
+
+
+def _acceptance(acceptance: Acceptance) -> dict[str, Any]:
+    """What the finding would be, and who answers for it."""
+    by = acceptance.by
+    return {
+        "status": acceptance.status,
+        "finding_reason": acceptance.reason,
+        "reason": by.reason,
+        "owner": by.owner,
+        "until": by.until.isoformat(),
+        "source": _source(by.source),
     }
 
 

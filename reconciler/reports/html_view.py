@@ -268,9 +268,12 @@ _RESULT_TONES = {OutcomeStatus.APPLIED: "good", OutcomeStatus.FAILED: "bad", Out
 _STATUS_TONES = {Status.MISSING: "bad", Status.DIFFERS: "warn", Status.RESPONSE_REJECTED: "bad"}
 
 
+_SHARE_TONES = ("managed", "accepted", "unmanaged", "sap", "protected")
+
+
 def _shares(found: Coverage) -> tuple[Share, ...]:
     shares, before = [], 0
-    for (label, count), tone in zip(found.parts, ("managed", "unmanaged", "sap", "protected"), strict=True):
+    for (label, count), tone in zip(found.parts, _SHARE_TONES, strict=True):
         if count:
             x, width = 100 * before / found.entries, 100 * count / found.entries
             shares.append(Share(label, count, found.share(count), f"{x:.2f}%", f"{width:.2f}%", tone))

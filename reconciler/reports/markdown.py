@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.model import Action, Expiry, OutcomeStatus, Status, WantedKeyPair
+from reconciler.model import Action, Expiry, OutcomeStatus, WantedKeyPair
 from reconciler.reports import receivers
 from reconciler.reports.coverage import coverage
-from reconciler.reports.document import summary
+from reconciler.reports.document import NOT_CHANGED, summary
 from reconciler.reports.drift_groups import drift_groups
 from reconciler.reports.facts import (
     day,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from reconciler.model import Change, Failure, Outcome, Report
+    from reconciler.model import Change, Failure, Outcome, Report, Source
     from reconciler.reports.drift_groups import Group
     from reconciler.reports.fleet import Cause, Member
     from reconciler.reports.horizon import Ending
@@ -239,13 +239,19 @@ def _plan(member: Member, now: datetime) -> Iterator[_Part]:
     unmended = [one for one in member.near if one.standing.change is None and one.standing.expiry is not Expiry.OK]
     if unmended:
         yield _endings("**Ends soon, and no change mends it**", unmended, now)
+    accepted = [one for one in member.standings if one.finding.acceptance is not None]
+    if accepted:
+        yield _told("**Accepted**", ((one.alias, one.finding.message, one.source) for one in accepted))
     staying = receivers.staying(member.target)
     if staying:
-        head = ("**Stays for now**", "", *table_head(("alias", "why", "asked for at")))
-        rows = [row((code(one.alias), escaped(one.message), code(place(one.source)))) for one in staying]
-        yield _Part(head, rows)
+        yield _told("**Stays for now**", ((one.alias, one.message, one.source) for one in staying))
     yield from _receivers("plan", member)
     yield _Part((_totals(member),))
+
+
+def _told(title: str, found: Iterable[tuple[str, str, Source | None]]) -> _Part:
+    rows = [row((code(alias), escaped(message), code(place(source)))) for alias, message, source in found]
+    return _Part((title, "", *table_head(("alias", "why", "asked for at"))), rows)
 
 
 def _receivers(command: str, member: Member) -> Iterator[_Part]:
@@ -307,9 +313,7 @@ def _compared(change: Change, outcome: Outcome | None) -> Iterator[str]:
 def _totals(member: Member) -> str:
     counts = summary(member.target)
     actions = ", ".join(f"{counts[action]} {action}" for action in Action if counts[action]) or "Nothing to do"
-    others = ", ".join(
-        f"{counts[status]} {status}" for status in (Status.UNMANAGED, Status.PROTECTED) if counts[status]
-    )
+    others = ", ".join(f"{counts[status]} {status}" for status in NOT_CHANGED if counts[status])
     return f"{actions}{f' ({others})' if others else ''}."
 
 
@@ -377,7 +381,7 @@ def _standing(standing: Standing) -> str:
         certificate = f"{escaped(short_name(leaf))}<br>until {day(leaf.not_after)}"
     else:
         certificate = escaped(declared(finding.wanted)) if finding.wanted else ""
-    return row((code(standing.title), escaped(finding.message), certificate, code(place(finding.source))))
+    return row((code(standing.title), escaped(finding.message), certificate, code(place(standing.source))))
 
 
 def _changed(standing: Standing) -> Iterator[str]:

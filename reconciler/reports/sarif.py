@@ -120,6 +120,8 @@ def _rules(standing: Standing) -> Iterator[str]:
         yield "apply-failed" if outcome.status is OutcomeStatus.FAILED else "apply-not-tried"
     elif outcome is None and finding.reason == DECLARED_PROTECTED:
         yield "declared-protected"
+    elif outcome is None and finding.acceptance is not None:
+        yield finding.acceptance.status
     elif outcome is None and finding.status in _FOUND:
         yield finding.status
     if standing.expiry is not Expiry.OK:
@@ -127,7 +129,9 @@ def _rules(standing: Standing) -> Iterator[str]:
 
 
 # The statuses that are rules of their own; the others are in order, or are told by their expiry.
-_FOUND = frozenset(Status) - {Status.IN_SYNC, Status.PROTECTED, Status.EXPIRING, Status.EXPIRED}
+_FOUND = frozenset(Status) - {
+    Status.IN_SYNC, Status.ACCEPTED, Status.PROTECTED, Status.EXPIRING, Status.EXPIRED,
+}  # fmt: skip
 
 
 def _result(command: str, target: TargetReport, standing: Standing, rule: str) -> dict[str, Any]:
@@ -147,7 +151,19 @@ def _result(command: str, target: TargetReport, standing: Standing, rule: str) -
         "locations": [_location(source or Source(target.state, 1))],
         "partialFingerprints": {"reconcileFinding/v1": _fingerprint(target, standing.alias, rule)},
         "properties": {name: value for name, value in properties.items() if value is not None},
+        **_suppression(standing),
     }
+
+
+def _suppression(standing: Standing) -> dict[str, Any]:
+    """An accepted finding is the same result as before, suppressed by its line in the file (SARIF 3.27.23)."""
+    acceptance = standing.finding.acceptance
+    if acceptance is None:
+        return {}
+    by = acceptance.by
+    why = f"Accepted until {by.until.isoformat()} by {by.owner}: {by.reason}"
+    suppression = {"kind": "external", "status": "accepted", "justification": clipped(printable(why), _LONGEST_MESSAGE)}
+    return {"suppressions": [{**suppression, "location": _location(by.source)}]}
 
 
 def _rule_reference(rule: str) -> dict[str, Any]:
@@ -156,7 +172,7 @@ def _rule_reference(rule: str) -> dict[str, Any]:
 
 def _level(command: str, standing: Standing, rule: str) -> str:
     """What a plan mends by itself is a note in it; what nobody declared is never louder than a warning."""
-    if command == "plan" and standing.change is not None:
+    if standing.finding.acceptance is not None or (command == "plan" and standing.change is not None):
         return "note"
     if rule in {Expiry.EXPIRED, Expiry.EXPIRING} and standing.severity is not Severity.NONE:
         return str(standing.severity)

@@ -17,7 +17,7 @@ from reconciler.model import (
 )
 from reconciler.reports import receivers
 from reconciler.reports.coverage import Coverage, coverage
-from reconciler.reports.document import summary
+from reconciler.reports.document import NOT_CHANGED, summary
 from reconciler.reports.drift_groups import drift_groups
 from reconciler.reports.facts import (
     day,
@@ -123,7 +123,7 @@ def _plan(member: Member, now: datetime, paint: Palette) -> Iterator[str]:
             yield from _change(change, columns, paint)
         yield ""
     yield from _unmended_lines(member, now, paint)
-    for part in (_staying, _receivers):
+    for part in (_accepted, _staying, _receivers):
         if found := list(part(member, paint)):
             yield from (*([] if plan.changes else [""]), *found, "")
     yield from _totals(member, paint)
@@ -149,6 +149,18 @@ def _staying(member: Member, paint: Palette) -> Iterator[str]:
     for finding in found:
         alias = (padded(printable(finding.alias), columns), paint.careful)
         yield from _row(4, 8, alias, (printable(finding.message), _plain), (place(finding.source), paint.quiet))
+
+
+def _accepted(member: Member, paint: Palette) -> Iterator[str]:
+    """What the plan leaves as it is, because somebody answers for it."""
+    found = [standing for standing in member.standings if standing.finding.status is Status.ACCEPTED]
+    if found:
+        yield f"  {paint.strong('Accepted')}"
+    columns = _alias_columns(standing.alias for standing in found)
+    for standing in found:
+        alias, where = (padded(printable(standing.alias), columns), _plain), printable(place(standing.source))
+        pieces = ((printable(piece), _plain) for piece in _pieces(standing))
+        yield from _row(4, 8, alias, *pieces, (where, paint.quiet))
 
 
 def _receivers(member: Member, paint: Palette, command: str = "plan") -> Iterator[str]:
@@ -259,7 +271,7 @@ _KEEPING = frozenset({Step.REMOVE, Step.RENAME, Step.RESPELL, Step.REQUEST, Step
 def _totals(member: Member, paint: Palette) -> Iterator[str]:
     counts = summary(member.target)
     parts = [words.format(counts[action]) for action, words in _WORDS.items() if counts[action]]
-    others = [f"{counts[status]} {status}" for status in (Status.UNMANAGED, Status.PROTECTED) if counts[status]]
+    others = [f"{counts[status]} {status}" for status in NOT_CHANGED if counts[status]]
     declared = sum(standing.is_declared for standing in member.standings)
     if not parts:
         rest = f"; {', '.join(others)}" if others else ""
@@ -352,9 +364,17 @@ def _group(group: Group, columns: int, paint: Palette) -> Iterator[str]:
     for standing in group.standings:
         alias = (padded(printable(standing.title), columns), _severity_colour(standing.severity, paint))
         where = (printable(place(standing.source)), paint.quiet)
-        yield from _row(4, 8, alias, (printable(_said(standing)), _plain), where)
+        yield from _row(4, 8, alias, *((printable(piece), _plain) for piece in _pieces(standing)), where)
         for label, live, wanted in _differing(standing):
             yield from _difference(printable(label), printable(live), printable(wanted), paint)
+
+
+def _pieces(standing: Standing) -> tuple[str, ...]:
+    acceptance = standing.finding.acceptance
+    if acceptance is None:
+        return (_said(standing),)
+    by = acceptance.by
+    return acceptance.message, f"until {by.until.isoformat()} by {by.owner}:", by.reason
 
 
 def _said(standing: Standing) -> str:

@@ -75,8 +75,20 @@ def test_drift_has_a_result_for_each_difference_and_each_end() -> None:
         "legacy_partner": ["expired", "unmanaged"],
         "test_key": ["unmanaged", "expiring"],
         "some_secret": ["unmanaged"],
+        "tolerated_partner": ["unmanaged"],
         "": ["receiver-unknown"],
     }
+
+
+def test_what_is_accepted_is_the_same_result_suppressed_by_its_line() -> None:
+    (found,) = (one for one in results(sample.single("drift")) if "suppressions" in one)
+    assert (found["ruleId"], found["level"], found["properties"]["alias"]) == ("unmanaged", "note", "tolerated_partner")
+    (suppression,) = found["suppressions"]
+    assert (suppression["kind"], suppression["status"]) == ("external", "accepted")
+    assert suppression["justification"] == (
+        "Accepted until 2027-03-31 by integration team: the partner moves in spring"
+    )  # fmt: skip
+    assert suppression["location"]["physicalLocation"]["region"]["startLine"] == 102
 
 
 def test_results_point_at_the_line_of_the_yaml() -> None:
@@ -157,4 +169,4 @@ def test_a_run_too_large_for_github_is_cut_from_its_quiet_end(monkeypatch: pytes
     assert len(found["results"]) == 4
     assert {one["level"] for one in found["results"]} == {"error", "warning"}
     (notification,) = found["invocations"][0]["toolExecutionNotifications"]
-    assert notification["message"]["text"].startswith("12 of 16 results were left out")
+    assert notification["message"]["text"].startswith("13 of 17 results were left out")

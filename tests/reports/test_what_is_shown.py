@@ -233,7 +233,7 @@ def test_coverage_tells_saps_entries_from_those_the_file_protects() -> None:
     live = snapshot(entry("a"), entry("b"), entry("sap_x"), entry("y", owner="SAP"), entry("vendor_z"))
     found = coverage(planned(desired(wanted_certificate("a"), wanted_certificate("m"), protected=("vendor_*",)), live))
     assert found == Coverage(managed=1, unmanaged=1, sap=2, protected=1)
-    assert [found.share(count) for _, count in found.parts] == [20, 20, 40, 20]
+    assert [found.share(count) for _, count in found.parts] == [20, 0, 20, 40, 20]
 
 
 def test_an_empty_keystore_is_covered() -> None:
