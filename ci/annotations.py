@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
-from workflow_commands import annotate
+from workflow_commands import Place, annotate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,14 +21,8 @@ def annotate_problems(validation: Path) -> None:
     for problem in _read(validation).get("problems", [])[:_MOST]:
         source = problem.get("source") or {}
         message = "\n".join(text for text in (problem.get("message"), problem.get("hint")) if text)
-        annotate(
-            "error",
-            message,
-            file=source.get("file") or "",
-            line=source.get("line") or 0,
-            column=source.get("column") or 0,
-            title=f"reconcile: {problem.get('code') or 'validate'}",
-        )
+        place = Place(source.get("file") or "", source.get("line") or 0, source.get("column") or 0)
+        annotate("error", message, place, title=f"reconcile: {problem.get('code') or 'validate'}")
 
 
 def annotate_results(sarif: Path) -> None:
@@ -44,20 +39,9 @@ def annotate_results(sarif: Path) -> None:
 def _annotate_result(level: str, result: dict[str, Any]) -> None:
     location = (result.get("locations") or [{}])[0].get("physicalLocation", {})
     region = location.get("region", {})
-    annotate(
-        level,
-        result.get("message", {}).get("text", ""),
-        file=_path(location.get("artifactLocation", {}).get("uri", "")),
-        line=region.get("startLine", 0),
-        column=region.get("startColumn", 0),
-        title=f"reconcile: {result.get('ruleId', '')}",
-    )
-
-
-def _path(uri: str) -> str:
-    from urllib.parse import unquote
-
-    return unquote(uri)
+    file = unquote(location.get("artifactLocation", {}).get("uri", ""))
+    place = Place(file, region.get("startLine", 0), region.get("startColumn", 0))
+    annotate(level, result.get("message", {}).get("text", ""), place, title=f"reconcile: {result.get('ruleId', '')}")
 
 
 def _read(path: Path) -> dict[str, Any]:

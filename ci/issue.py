@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import github
 import workflow_commands as runner
 from outcome import Outcome
+
+if TYPE_CHECKING:
+    from rest import Api
 
 _LONGEST = 65_000
 
@@ -36,7 +40,7 @@ def main() -> None:
         api.send("PATCH", f"{issues}/{int(there['number'])}", {"body": body})
 
 
-def _close(api: github.Api, issues: str, number: int) -> None:
+def _close(api: Api, issues: str, number: int) -> None:
     address = github.run_address()
     text = f"All is as declared again{f': [run]({address})' if address else ''}."
     api.send("POST", f"{issues}/{number}/comments", {"body": text})

@@ -1,4 +1,4 @@
-"""Signing requests among the files that an apply wrote into the checkout: found by what they are, not by their names."""
+"""Signing requests among the files that an apply wrote: found by what they are, not by their names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 DIRECTORY = "signing-requests"
 _LARGEST = 64 * 1024
 _PEM = re.compile(
-    rb"\s*-----BEGIN (?P<label>(?:NEW )?CERTIFICATE REQUEST)-----\s*(?P<base64>[A-Za-z0-9+/=\s]+)-----END (?P=label)-----\s*"
+    rb"\s*-----BEGIN (?P<label>(?:NEW )?CERTIFICATE REQUEST)-----\s*(?P<base64>[A-Za-z0-9+/=\s]+)"
+    rb"-----END (?P=label)-----\s*"
 )
 
 

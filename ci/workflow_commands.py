@@ -9,6 +9,7 @@ import os
 import secrets
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,9 +29,19 @@ def on_github() -> bool:
     return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
-def annotate(level: str, message: str, *, file: str = "", line: int = 0, column: int = 0, title: str = "") -> None:
+@dataclass(frozen=True)
+class Place:
+    """Where an annotation stands; a file alone will do."""
+
+    file: str = ""
+    line: int = 0
+    column: int = 0
+
+
+def annotate(level: str, message: str, place: Place | None = None, *, title: str = "") -> None:
     """An annotation: `level` is error, warning or notice."""
-    properties = {"file": file, "line": line or "", "col": column or "", "title": title}
+    at = place or Place()
+    properties = {"file": at.file, "line": at.line, "col": at.column, "title": title}
     given = ",".join(f"{name}={escaped_property(str(value))}" for name, value in properties.items() if value)
     write(f"::{level}{' ' if given else ''}{given}::{escaped_data(message)}\n")
 
