@@ -27,7 +27,11 @@ def state(repository: Repository, partner: str = "A Partner") -> str:
         + pair("tenant_rsa", "{algorithm: RSA, size: 2048}")
         + pair("tenant_ec")
         + pair("own", issuer="{type: self-signed}")
-        + pair("here", "{algorithm: EC, curve: secp384r1, generateIn: here}", more="    subjectAltNames: {dns: [h.example.com]}\n")
+        + pair(
+            "here",
+            "{algorithm: EC, curve: secp384r1, generateIn: here}",
+            more="    subjectAltNames: {dns: [h.example.com]}\n",
+        )
         + pair("ext", issuer="{type: external}")
         + (repository.directory / "brought.lines").read_text()
     )
@@ -99,13 +103,26 @@ def test_the_answer_of_a_ca_replacement_rename_deletion_and_prune(filled: Reposi
     body = state(filled, partner="Another Partner!")
     body = body.replace("{type: external}", "{type: external, response: responses/keystore/ext.pem}")
     body = body.replace("  server: {file: server.pem}\n", "")
-    body = body.replace("keyPairs:\n", filled.root("moved", "An Old Root of Ours").replace("  moved:", '  "new; \\\\root":') + "keyPairs:\n")
+    body = body.replace(
+        "keyPairs:\n",
+        filled.root("moved", "An Old Root of Ours").replace("  moved:", '  "new; \\\\root":') + "keyPairs:\n",
+    )
     filled.declare(body + 'aliases: {renamed: {"Old Root/ä": "new; \\\\root"}, absent: [legacy], unmanaged: prune}\n')
     plan = filled("plan")
     assert plan.code == 0, plan.err
-    assert sorted(plan.changes) == sorted(
-        [("import", "ext"), ("replace", "partner"), ("rename", "Old Root/ä"), ("delete", "legacy"), ("delete", "server")]
-    ) or sorted(plan.changes) == []
+    assert (
+        sorted(plan.changes)
+        == sorted(
+            [
+                ("import", "ext"),
+                ("replace", "partner"),
+                ("rename", "Old Root/ä"),
+                ("delete", "legacy"),
+                ("delete", "server"),
+            ]
+        )
+        or sorted(plan.changes) == []
+    )
     done = filled("apply")
     assert done.code == 0, done.out + done.err
     items = filled.tenant.keystore.items
@@ -118,7 +135,11 @@ def test_the_answer_of_a_ca_replacement_rename_deletion_and_prune(filled: Reposi
 
 @every_manner
 def test_renewals_over_the_same_key_with_a_new_one_and_by_upload(filled: Repository) -> None:
-    filled.declare(state(filled).replace("    issuer: " + LOCAL_CA + "\n  own", "    issuer: " + LOCAL_CA + "\n    rekey: true\n  own"))
+    filled.declare(
+        state(filled).replace(
+            "    issuer: " + LOCAL_CA + "\n  own", "    issuer: " + LOCAL_CA + "\n    rekey: true\n  own"
+        )
+    )
     before = dict(filled.tenant.keystore.items)
     for alias in ("tenant_rsa", "tenant_ec", "own", "here"):
         filled.age(alias)
@@ -152,5 +173,3 @@ def test_a_tenant_is_adopted_and_the_next_plan_is_empty(filled: Repository) -> N
     [file] = (filled.directory / "adopted").glob("*.yaml")
     plan = filled("plan", str(file))
     assert (plan.code, plan.changes) == (0, []), plan.out + plan.err
-
-
