@@ -156,20 +156,23 @@ def _held_back(
     return held_back(findings, desired, after, circumstances(*facts))
 
 
-def with_receivers(plan: TargetPlan, preview: Preview, facts: ReceiverFacts) -> TargetPlan:
+def with_receivers(
+    plan: TargetPlan, preview: Preview, facts: ReceiverFacts, *, becomes: Snapshot | None = None
+) -> TargetPlan:
     """The plan with what it means for the receivers that the desired state names.
 
     Args:
         plan: Of whatever kind: a rollback can break a connection as well.
         preview: What the keystore would show after some writes.
         facts: The moment, the check of signatures, and what is known of the receivers beside the desired state.
+        becomes: The keystore after the changes, where it is known whole.
     """
     receivers = plan.desired.receivers
     if not receivers:
         return plan
     from reconciler.receivers import circumstances, foreseeable, judge_receivers, unneeded_roots
 
-    after = _after(plan.changes, plan.live, preview)
+    after = becomes or _after(plan.changes, plan.live, preview)
     entries = foreseeable(after, plan.changes)
     verdicts = judge_receivers(receivers, plan.live.entries, entries, plan.changes, circumstances(*facts))
     return replace(plan, receivers=verdicts, unneeded=unneeded_roots(after.entries, verdicts, plan.desired))
