@@ -105,6 +105,19 @@ def _chain_problems(chain: Sequence[Certificate], now: datetime) -> Iterator[str
             yield f"the certificate of its issuer {one.subject or '?'} expired on {day(one.not_after)}"
 
 
+def outlives(wanted: WantedKeyPair, authority: Certificate, now: datetime) -> str | None:
+    """Why a CA is not asked: a certificate that begins now would end after that of the CA."""
+    if authority.not_after is None or now + wanted.validity <= authority.not_after:
+        return None
+    return (
+        f"the CA {authority.subject} is valid until {day(authority.not_after)} only: a certificate for the declared "
+        "validity would outlive it"
+    )
+
+
+OUTLIVES_HINT = "renew the CA, or declare a shorter validity"
+
+
 def common_name(attributes: Sequence[tuple[str, str]]) -> str | None:
     """The most specific common name of a subject."""
     return next((value for name, value in reversed(attributes) if name == "CN"), None)

@@ -9,6 +9,7 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from reconciler.chains import chain_from
 from reconciler.compare import ABSENT, ALIAS_CASE, PREVIOUS, REFUSALS, RENAMED, REPLACED, by_the_clock, compare
 from reconciler.errors import PlanRefusedError, Problem, RefusedError
 from reconciler.issued import classify, planned_weaknesses, weaknesses
@@ -37,6 +38,7 @@ from reconciler.model import (
     Restore,
     Status,
     Step,
+    StoreType,
     TargetPlan,
     Unmanaged,
     WantedCertificate,
@@ -112,11 +114,11 @@ def plan_target(  # noqa: PLR0913  # each is a fact of its own
     findings = _held_back(findings, desired, live, tried, (now, verify, outlook))
     changes = _all_changes(findings, desired, live, renewals_only=renewals_only)
     if migration is None:
-        plan = TargetPlan(desired, live, findings, with_affects(changes, desired, live, preview))
+        plan = TargetPlan(desired, live, findings, with_affects(changes, desired, live, preview, verify))
     else:
         moved = tried(())
         first = _migrate(desired, live, moved, migration)
-        plan = TargetPlan(desired, live, findings, (first, *with_affects(changes, desired, moved, tried)))
+        plan = TargetPlan(desired, live, findings, (first, *with_affects(changes, desired, moved, tried, verify)))
     return with_receivers(plan, tried, (now, verify, outlook))
 
 
@@ -156,20 +158,23 @@ def _held_back(
     return held_back(findings, desired, after, circumstances(*facts))
 
 
-def with_receivers(plan: TargetPlan, preview: Preview, facts: ReceiverFacts) -> TargetPlan:
+def with_receivers(
+    plan: TargetPlan, preview: Preview, facts: ReceiverFacts, *, becomes: Snapshot | None = None
+) -> TargetPlan:
     """The plan with what it means for the receivers that the desired state names.
 
     Args:
         plan: Of whatever kind: a rollback can break a connection as well.
         preview: What the keystore would show after some writes.
         facts: The moment, the check of signatures, and what is known of the receivers beside the desired state.
+        becomes: The keystore after the changes, where it is known whole.
     """
     receivers = plan.desired.receivers
     if not receivers:
         return plan
     from reconciler.receivers import circumstances, foreseeable, judge_receivers, unneeded_roots
 
-    after = _after(plan.changes, plan.live, preview)
+    after = becomes or _after(plan.changes, plan.live, preview)
     entries = foreseeable(after, plan.changes)
     verdicts = judge_receivers(receivers, plan.live.entries, entries, plan.changes, circumstances(*facts))
     return replace(plan, receivers=verdicts, unneeded=unneeded_roots(after.entries, verdicts, plan.desired))
@@ -533,8 +538,8 @@ def check_mass_change(target: TargetPlan) -> None:
 def public_writes(change: Change) -> tuple[Write, ...]:
     """What a change writes, as far as a plan can know it: without private keys, and without certificates to come.
 
-    A certificate that does not exist yet cannot be previewed. Where it should turn up in somebody else's chain, the
-    guard finds that nobody announced it, and refuses.
+    A certificate that does not exist yet cannot be previewed, those above it can (`with_affects`). Where the new one
+    itself should turn up in somebody else's chain, the guard finds that nobody announced it, and refuses.
     """
     alias, staged = change.alias, staging_alias(change.alias)
     match change.step:
@@ -588,10 +593,22 @@ def _migrate(desired: DesiredState, live: Snapshot, moved: Snapshot, migration: 
 
 
 def with_affects(
-    changes: tuple[Change, ...], desired: DesiredState, live: Snapshot, preview: Preview
+    changes: tuple[Change, ...], desired: DesiredState, live: Snapshot, preview: Preview, verify: Verify | None = None
 ) -> tuple[Change, ...]:
-    """Let each change say what Java would show differently for entries that no change names."""
-    writes = {place: found for place, change in enumerate(changes) if (found := public_writes(change))}
+    """Let each change say what Java would show differently for entries that no change names.
+
+    Args:
+        changes: The changes.
+        desired: What the file asks for.
+        live: The keystore that they are planned against.
+        preview: What it would show after some writes.
+        verify: The check of signatures, where certificates are to be issued.
+    """
+    writes = {
+        place: found
+        for place, change in enumerate(changes)
+        if (found := (*public_writes(change), *_brought_along(change, desired, live, verify)))
+    }
     if not writes or not live.exists:
         return changes
     named = {alias_key(alias) for change in changes for alias in named_by(change)}
@@ -609,6 +626,30 @@ def with_affects(
         result[place] = replace(changes[place], affects=affects)
         before = after
     return tuple(result)
+
+
+# What puts a certificate into the keystore that is yet to be issued.
+_ISSUING = frozenset({Step.GENERATE, Step.REISSUE, Step.STAGE})
+
+
+def _brought_along(
+    change: Change, desired: DesiredState, live: Snapshot, verify: Verify | None
+) -> Iterator[PutCertificate]:
+    """The certificates of the CA that come with one that is yet to be issued.
+
+    In PKCS#12 Java finds them for the keys of others as well, wherever in the file they are.
+    """
+    wanted = change.wanted
+    if verify is None or change.step not in _ISSUING or live.type is not StoreType.PKCS12:
+        return
+    if isinstance(wanted, WantedKeyPair) and wanted.issuer.certificates:
+        roots = [one.certificate for one in desired.wanted if isinstance(one, WantedCertificate)]
+        there = [one for entry in live.entries for one in entry.chain]
+        pool = [*wanted.issuer.certificates, *wanted.chain, *roots, *there]
+        known = {part.certificate_sha256 for part in live.parts} | set(_shas(there))
+        for one in chain_from(wanted.issuer.certificates[0], pool, verify):
+            if one.sha256 not in known:
+                yield PutCertificate(f"issued by {one.sha256}", one)
 
 
 def named_by(change: Change) -> tuple[str, ...]:

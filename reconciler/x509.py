@@ -153,7 +153,18 @@ class X509Certificate:
         from cryptography import x509
 
         kind: Any = getattr(x509, name)
-        return self._fact(lambda parsed: parsed.extensions.get_extension_for_class(kind).value)
+        if self._fact(lambda parsed: len(parsed.extensions)) is not None:
+            return self._fact(lambda parsed: parsed.extensions.get_extension_for_class(kind).value)
+        return self._fact(lambda _parsed: self._alone(kind))
+
+    def _alone(self, kind: Any) -> Any:
+        """An extension of a certificate of which another one is malformed: the parser takes all of them or none."""
+        from cryptography import x509
+
+        from reconciler.lone_extension import with_only
+
+        alone = with_only(self.der, kind.oid.dotted_string)
+        return alone and x509.load_der_x509_certificate(alone).extensions.get_extension_for_class(kind).value
 
     @property
     def problem(self) -> str | None:

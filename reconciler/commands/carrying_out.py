@@ -66,7 +66,8 @@ def _carried_out(
     try:
         if plan.desired.keystore.is_tenant:
             return _applied_in_tenant(target, plan, now, shown=shown)
-        return replace(target, outcomes=_applied(plan, now, digest)), None
+        # What the plan foresaw has happened or not by then.
+        return replace(target, outcomes=_applied(plan, now, digest), notes=()), None
     except ReconcileError as error:
         return replace(target, failure=failure_of(error)), error
 

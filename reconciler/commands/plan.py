@@ -42,8 +42,8 @@ def command(
 ) -> int:
     """Compare the desired state with the live keystore and show what apply would do.
 
-    Reads only: no private key is decrypted, nothing is written. Exits with 4 when the plan would break a connection
-    to a receiver: `apply` refuses such a plan.
+    Reads only: no live private key is decrypted, nothing is written. Exits with 4 when the plan would break a
+    connection to a receiver: `apply` refuses such a plan.
 
     \b
     Examples:

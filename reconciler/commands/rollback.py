@@ -11,6 +11,7 @@ import click
 
 from reconciler.commands import options
 from reconciler.commands.history import STATE, with_history
+from reconciler.commands.receiver_checks import ReceiverWishes
 
 if TYPE_CHECKING:
     from reconciler.keystores.protocol import KeepsHistory
@@ -35,7 +36,8 @@ def command(state: str, run: str | None, plan_only: bool, yes: bool, allow_mass_
     For every entry that the run touched, what the backup holds is put back: removed ones come back, added ones go,
     replaced ones are what they were. An entry that was changed since is not touched, and nothing is. A rollback is a
     run like any other, with a backup of its own, and can be undone. The desired state is not changed: afterwards it is
-    told what it still asks for, which the next apply would do.
+    told what it still asks for, which the next apply would do. One that would break the connection to a receiver, as
+    far as that is recorded, is refused.
 
     \b
     Examples:
@@ -45,15 +47,18 @@ def command(state: str, run: str | None, plan_only: bool, yes: bool, allow_mass_
     """
     from reconciler.commands.carrying_out import confirm
     from reconciler.commands.output import write_report
+    from reconciler.commands.receiver_checks import refuse_breaking
     from reconciler.planning import check_mass_change
 
+    now = datetime.now(UTC)
     desired, keystore = with_history(state)
     live = keystore.read()
     undone = chosen_run(keystore.runs(), run, live.version, desired.keystore.location)
-    plan = _plan(desired, keystore, live, undone)
+    plan = _plan(desired, keystore, live, undone, now)
     report = _report(plan)
     if format_name == "text" and plan.changes:
         write_report(report, "text")
+    refuse_breaking(report, _RECORDED, now, open_live_keys=False)
     if plan_only or not plan.changes:
         _finish(report, undone, None, format_name)
         return 0
@@ -94,12 +99,21 @@ def chosen_run(runs: tuple[Run, ...], asked_for: str | None, version: str, locat
     return found[0]
 
 
-def _plan(desired: DesiredState, keystore: KeepsHistory, live: Snapshot, run: Run) -> TargetPlan:
+# What is recorded of the receivers is judged, as for any plan; a rollback asks none of them.
+_RECORDED = ReceiverWishes(check=False, require=False, horizon="90d", jobs=1, timeout=10.0)
+
+
+def _plan(desired: DesiredState, keystore: KeepsHistory, live: Snapshot, run: Run, now: datetime) -> TargetPlan:
+    from reconciler.commands.receiver_checks import outlook_of
+    from reconciler.planning import with_receivers
     from reconciler.undoing import plan_rollback
+    from reconciler.x509 import is_signed_by
 
     needed = run.migrated or any(before is not None for _, before, _ in run.entries)
     backup = keystore.backup(run.id) if needed else None
-    return plan_rollback(desired, live, run, backup, keystore.preview)
+    plan = plan_rollback(desired, live, run, backup, keystore.preview)
+    facts = (now, is_signed_by, outlook_of([desired], _RECORDED))
+    return with_receivers(plan, keystore.preview, facts, becomes=backup if run.migrated else None)
 
 
 def _report(plan: TargetPlan) -> Report:

@@ -90,7 +90,7 @@ class Planning:
         outlook: What is known of the receivers beside the state files.
         writing: Whether the command writes afterwards, so that it signs in at a tenant with the same credentials.
         sap_keys: Whether SAP's new and replaced keys of a tenant are to be known as well.
-        feasible: Whether a plan that its keystore cannot take is refused: findings are true all the same.
+        feasible: Whether it is foreseen what apply would run into; findings are true all the same.
     """
 
     renewals_only: bool = False
@@ -157,18 +157,12 @@ def plan_state(state: DesiredState, now: datetime, how: Planning = AS_USUAL) -> 
         only, outlook = how.renewals_only, how.outlook
         plan = plan_target(resolved, live, now, reader.preview, is_signed_by, renewals_only=only, outlook=outlook)
         if how.feasible:
-            _check_feasible(plan, reader)
+            from reconciler.commands.foreseen import check_writable
+
+            check_writable(plan, reader)
         return plan
     finally:
         reader.close()
-
-
-def _check_feasible(plan: TargetPlan, reader: KeystoreReader) -> None:
-    from reconciler.keystores.protocol import KeepsHistory
-    from reconciler.planning import public_writes
-
-    if plan.changes and isinstance(reader, KeepsHistory):
-        reader.check_writable([write for change in plan.changes for write in public_writes(change)])
 
 
 def _planned(state: DesiredState, now: datetime, how: Planning) -> tuple[TargetReport, ReconcileError | None]:
@@ -177,16 +171,21 @@ def _planned(state: DesiredState, now: datetime, how: Planning) -> tuple[TargetR
         plan = plan_state(state, now, how)
     except ReconcileError as error:
         return TargetReport(state.name, keystore.location, keystore.type, failure=failure_of(error)), error
-    return TargetReport(state.name, keystore.location, keystore.type, plan, notes=_notes(plan)), None
+    return TargetReport(state.name, keystore.location, keystore.type, plan, notes=_notes(plan, now, how)), None
 
 
-def _notes(plan: TargetPlan) -> tuple[str, ...]:
-    """What a keystore has to say beside its entries."""
+def _notes(plan: TargetPlan, now: datetime, how: Planning) -> tuple[str, ...]:
+    """What is to be said of a keystore and of its plan, beside entries and changes."""
+    foreseen: tuple[str, ...] = ()
+    if how.feasible:
+        from reconciler.commands.foreseen import obstacles
+
+        foreseen = obstacles(plan, now)
     if not plan.desired.keystore.is_tenant:
-        return _file_notes(plan)
+        return (*foreseen, *_file_notes(plan))
     from reconciler.sap_keys import waiting_notes
 
-    return (*plan.live.warnings, *waiting_notes(plan.live, plan.desired.receivers))
+    return (*foreseen, *plan.live.warnings, *waiting_notes(plan.live, plan.desired.receivers))
 
 
 def _file_notes(plan: TargetPlan) -> tuple[str, ...]:

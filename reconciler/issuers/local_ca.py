@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import IssuerError, MaterialError
+from reconciler.issued import OUTLIVES_HINT, outlives
 from reconciler.x509 import sign_request
 
 if TYPE_CHECKING:
@@ -29,13 +30,8 @@ class LocalCa:
             IssuerError: the CA's key cannot be opened, or the CA is not fit to sign.
         """
         authority = self.spec.certificates[0]
-        if authority.not_after is not None and now + order.wanted.validity > authority.not_after:
-            raise IssuerError(
-                f"the CA {authority.subject} is valid until {authority.not_after:%Y-%m-%d} only: a certificate for "
-                "the declared validity would outlive it",
-                where=str(self.spec.source or ""),
-                hint="renew the CA, or declare a shorter validity",
-            )
+        if problem := outlives(order.wanted, authority, now):
+            raise IssuerError(problem, where=str(self.spec.source or ""), hint=OUTLIVES_HINT)
         open_key: Callable[[], Secret] | Any = self.spec.options["open_key"]
         try:
             private_key = open_key()

@@ -287,7 +287,8 @@ class GuardedKeystore:
         if old == new:
             return
         if new not in announced:
-            raise self._refused(f"Java would show another chain for {before.alias!r}, and the plan does not say so")
+            message = f"Java would show another chain for {before.alias!r}, and the plan does not say so"
+            raise self._refused(message, hint=_FOUND_BY_NAME)
         if protected_by(before.alias, before.owner, self._patterns) and new[: len(old)] != old:
             raise self._refused(
                 f"the chain of the protected entry {before.alias!r} would change in more than an extension",
@@ -471,6 +472,11 @@ _MOMENT = timedelta(seconds=1)
 # Writes that may put an entry where there is none.
 _MAKING = PutCertificate | PutKeyPair | Restore
 
+# In PKCS#12 Java finds issuers by their names alone (`PKCS12KeyStore.engineGetCertificateChain`).
+_FOUND_BY_NAME = (
+    "a certificate that was just issued, or one that came with it, bears the name of the issuer in that chain: choose "
+    "another `subject`, or declare what belongs into the chain under `trustedRoots` and apply that first"
+)
 _NOT_OURS = "entries of SAP and protected aliases are never written; take the alias out of the desired state"
 
 

@@ -6,7 +6,6 @@ from reconciler.tls import failures
 from reconciler.tls.failures import Failure
 
 CLOSE_NOTIFY = 0
-FATAL = 2
 CERTIFICATE_REQUIRED = 116
 UNRECOGNIZED_NAME = 112
 

@@ -122,7 +122,6 @@ def _ldap(talk: _Dialogue) -> None:
 
 
 _DIALOGUES: dict[str, Callable[[_Dialogue], None]] = {"smtp": _smtp, "imap": _imap, "pop3": _pop3, "ldap": _ldap}
-PROTOCOLS = tuple(_DIALOGUES)
 
 
 def start_tls(sock: socket.socket, protocol: str, deadline: Deadline) -> None:

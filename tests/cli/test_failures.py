@@ -440,6 +440,39 @@ def test_what_can_be_done_is_done_and_the_rest_is_told(filled_pkcs12):
     assert repository.files() == before
 
 
+SEALED = pair("mine").key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x"))
+WRONG = "{file: mine.pem, password: {env: WRONG}}"
+
+
+def test_a_key_file_that_does_not_open_is_told_by_the_plan(filled_pkcs12):
+    repository = filled_pkcs12
+    repository.write("mine.pem", SEALED + pair("mine").pem)
+    repository.declare(roots(second="second.pem") + pairs(mine=WRONG))
+
+    planned = repository.plan(WRONG="y")
+
+    assert (planned.code, planned.changes) == (0, [("import", "second"), ("import", "mine")])
+    [note] = planned.document["targets"][0]["notes"]
+    assert note.startswith("mine: import would fail: ")
+    assert "password" in note
+    assert note in " ".join(repository.run("plan", "keystore.yaml", WRONG="y").out.split())
+    assert "notes" not in repository.plan(WRONG="x").document["targets"][0]
+    assert repository.run("drift", "keystore.yaml", WRONG="y").code == 2
+
+
+def test_a_ca_that_ends_too_early_is_told_by_the_plan(filled_pkcs12):
+    repository = filled_pkcs12
+    repository.write("ca.pem", authority("A CA").pem)
+    repository.write("ca.key", authority("A CA").key_pem)
+    issuer = "{type: local-ca, certificate: ca.pem, key: ca.key}"
+    repository.declare(pairs(late=f"{{subject: {{commonName: x}}, validity: 9999d, issuer: {issuer}}}"))
+
+    [note] = repository.plan().document["targets"][0]["notes"]
+
+    assert "would outlive it" in note
+    assert repository.apply().code == 1
+
+
 def test_without_its_password_a_keystore_is_not_written(filled):
     filled.declare(roots(first="first.pem", second="second.pem"), password=None)
     if filled.type == "pkcs12":

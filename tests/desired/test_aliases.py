@@ -122,6 +122,27 @@ def test_a_refusal_wins_over_mistakes_for_the_exit_code(repository: Repository) 
     assert caught.value.exit_code == 4
 
 
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (f"keyPairs: {{a: {CERTIFICATE}, A: {CERTIFICATE}}}", 1),
+        (f"keyPairs: {{a.next: {CERTIFICATE}}}", 1),
+        (f"keyPairs: {{SAP_a: {CERTIFICATE}, sap_a: {CERTIFICATE}}}", 4),
+        (f"keyPairs: {{sap_a.next: {CERTIFICATE}}}", 4),
+    ],
+    ids=["two spellings", "reserved", "two spellings of a protected one", "reserved and protected"],
+)
+def test_a_mistake_is_one_and_a_protected_alias_is_four(repository: Repository, body: str, code: int) -> None:
+    from reconciler.desired import load
+    from reconciler.errors import DesiredStateError
+
+    repository.write("keystore.yaml", HEAD + body + "\n")
+    with pytest.raises(DesiredStateError) as caught:
+        load("keystore.yaml")
+
+    assert caught.value.exit_code == code
+
+
 # ---------------------------------------------------------------------------------------------- collisions
 
 

@@ -20,6 +20,9 @@ from tests.builders import HERE, NOW, wanted_certificate, wanted_key_pair
 from tests.keystores import java_files, pkcs12_files
 from tests.keystores.conftest import Question, java_sees, oracle_classes  # noqa: F401  # fixtures
 from tests.keystores.migrating import Store
+from tests.tls.pki import pem
+from tests.tls.receiver_site import leaf
+from tests.tls.receiver_site import root as root_of_receivers
 
 TYPES = ("jks", "jceks", "pkcs12")
 PAIR = wanted_key_pair("pair", key=KeySpec("EC", curve="secp256r1"), validity=timedelta(days=3650))
@@ -332,6 +335,27 @@ def test_a_rollback_says_what_git_still_asks_for(repository, capsys):
     text = printed(capsys, "rollback", "keystore.yaml", "--yes")
     assert "git asks for nothing else" in text
     assert "rollback of" in printed(capsys, "history", "keystore.yaml")
+
+
+@pytest.mark.parametrize("migrates", [False, True])
+def test_a_rollback_that_would_break_a_connection_is_refused(repository, capsys, migrates):
+    old, new = root_of_receivers("Old"), root_of_receivers("New")
+    Path("one.der").write_bytes(old.der)
+    Path("two.der").write_bytes(new.der)
+    Path("keystore.yaml").write_text(STATE)
+    assert cli.run(["apply", "keystore.yaml", "--yes"]) == 0
+    state = STATE.replace("one.der", "two.der").replace("type: pkcs12", "type: jks" if migrates else "type: pkcs12")
+    Path("keystore.yaml").write_text(state)
+    assert cli.run(["apply", "keystore.yaml", "--yes"]) == 0
+    server = leaf(new)
+    Path("chain.pem").write_bytes(pem(server, new))
+    Path("keystore.yaml").write_text(f"{state}receivers:\n  partner: {{address: 'localhost:443', chain: chain.pem}}\n")
+    live = Path("live.p12").read_bytes()
+    capsys.readouterr()
+    for more in (["--plan-only"], ["--yes"]):
+        assert cli.run(["rollback", "keystore.yaml", *more]) == 4
+        assert "the receiver partner would break" in capsys.readouterr().err
+    assert Path("live.p12").read_bytes() == live
 
 
 def test_a_rollback_as_json(repository, capsys):

@@ -1,0 +1,60 @@
+"""What an apply would run into, told by the plan: a file that does not open, a CA that ends too early.
+
+The private keys that are opened here are those that the repository brings along, never live ones.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.errors import ReconcileError
+from reconciler.issued import OUTLIVES_HINT, outlives
+from reconciler.keystores.protocol import KeepsHistory
+from reconciler.model import IssuerSpec, Step, WantedImport, WantedKeyPair
+from reconciler.planning import public_writes
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from reconciler.keystores.protocol import KeystoreReader
+    from reconciler.model import Change, TargetPlan
+
+# What asks an issuer for a certificate.
+_ISSUING = frozenset({Step.GENERATE, Step.REISSUE, Step.STAGE, Step.REKEY})
+
+
+def check_writable(plan: TargetPlan, reader: KeystoreReader) -> None:
+    """See that the keystore can be written at all.
+
+    Raises:
+        RefusedError: it cannot; apply would refuse as well.
+    """
+    if plan.changes and isinstance(reader, KeepsHistory):
+        reader.check_writable([write for change in plan.changes for write in public_writes(change)])
+
+
+def obstacles(plan: TargetPlan, now: datetime) -> tuple[str, ...]:
+    """The changes that would fail alone, a sentence each: the others would go on without them."""
+    told = ((change, _obstacle(change, now)) for change in plan.changes)
+    return tuple(f"{change.alias}: {change.action} would fail: {why}" for change, why in told if why is not None)
+
+
+def _obstacle(change: Change, now: datetime) -> str | None:
+    match change.step, change.wanted:
+        case Step.PUT, WantedImport() as wanted:
+            return _unopened(wanted)
+        case step, WantedKeyPair(issuer=IssuerSpec(type="local-ca", certificates=(authority, *_))) as wanted:
+            problem = outlives(wanted, authority, now) if step in _ISSUING else None
+            return problem and f"{problem}; {OUTLIVES_HINT}"
+        case _:
+            return None
+
+
+def _unopened(wanted: WantedImport) -> str | None:
+    from reconciler.desired.material import open_key
+
+    try:
+        open_key(wanted.material)
+    except ReconcileError as error:
+        return f"{error.message}; {error.hint}" if error.hint else error.message
+    return None
