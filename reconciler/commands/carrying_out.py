@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.commands.fleet import worked_on
 from reconciler.commands.progress import progress
+from reconciler.commands.stopping import Failures
 from reconciler.commands.targets import (
     Planning,
     access_of,
@@ -30,19 +31,21 @@ if TYPE_CHECKING:
     from reconciler.model import Change, KeystoreTarget, Outcome, Report, TargetPlan, TargetReport
 
 
-def carry_out(report: Report, now: datetime, jobs: int = 1) -> Report:
+def carry_out(report: Report, now: datetime, jobs: int = 1, failures: Failures | None = None) -> Report:
     """Apply every planned target; an error stays with its target, so that the others go on.
 
     Args:
         report: What was planned.
         now: The start of new certificates, and the moment of the second comparison.
         jobs: How many tenants are written side by side.
+        failures: Those of the planning, and after how many the rest is not tried.
     """
+    counted = failures or Failures()
     planned = [target for target in report.targets if target.plan is not None]
     alone = sum(target.plan is not None and target.plan.desired.keystore.is_tenant for target in planned) < 2
     shown = alone or jobs < 2
     results = worked_on(
-        planned, _keystore_of, lambda target: _carried_out(target, now, report.digest, shown=shown), jobs
+        planned, _keystore_of, lambda target: _unless_stopped(target, now, report.digest, counted, shown=shown), jobs
     )
     for _, error in results:
         if error is not None:
@@ -55,6 +58,17 @@ def carry_out(report: Report, now: datetime, jobs: int = 1) -> Report:
 def _keystore_of(target: TargetReport) -> KeystoreTarget:
     assert target.plan is not None  # noqa: S101  # `carry_out` has seen to it
     return target.plan.desired.keystore
+
+
+def _unless_stopped(
+    target: TargetReport, now: datetime, digest: str, failures: Failures, *, shown: bool
+) -> tuple[TargetReport, ReconcileError | None]:
+    if failures.are_too_many and target.plan is not None and target.plan.changes:
+        return replace(target, failure=failures.not_tried(target.location)), None
+    done, error = _carried_out(target, now, digest, shown=shown)
+    if error is not None or exit_code_of(done):
+        failures.count([target.state])
+    return done, error
 
 
 def _carried_out(

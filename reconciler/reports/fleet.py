@@ -24,6 +24,7 @@ class Verdict(StrEnum):
     """How one keystore came out of the run, the worst first."""
 
     FAILED = "failed"
+    NOT_TRIED = "not tried"
     PART = "applied in part"
     APPLIED = "applied"
     DIFFERS = "with differences"
@@ -76,7 +77,7 @@ def _verdict(command: str, target: TargetReport, found: Sequence[Standing]) -> V
         complete = all(outcome.status is OutcomeStatus.APPLIED for outcome in target.outcomes)
         return Verdict.APPLIED if complete and target.failure is None else Verdict.PART
     if target.failure is not None or target.plan is None:
-        return Verdict.FAILED
+        return Verdict.FAILED if target.failure is None or target.failure.is_tried else Verdict.NOT_TRIED
     if command == "drift":
         differs = any(standing.differs for standing in found) or difference_count(target)
         return Verdict.DIFFERS if differs else Verdict.QUIET
@@ -114,6 +115,8 @@ def causes(command: str, fleet: Sequence[Member]) -> tuple[Cause, ...]:
 def _symptoms(command: str, member: Member) -> Iterator[tuple[str, str, str, Severity]]:
     if member.target.failure is not None and member.verdict is Verdict.FAILED:
         yield "", "failed", member.target.failure.message, Severity.ERROR
+    if member.target.failure is not None and member.verdict is Verdict.NOT_TRIED:
+        yield "", "not tried", member.target.failure.message.removeprefix("not tried: "), Severity.WARNING
     for standing in member.standings:
         what = _symptom(command, standing)
         if what is not None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 SEVERITY_TONES = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.NOTE: "note", Severity.NONE: "good"}
 _VERDICT_TONES = {
     Verdict.FAILED: "bad",
+    Verdict.NOT_TRIED: "warn",
     Verdict.PART: "bad",
     Verdict.APPLIED: "good",
     Verdict.DIFFERS: "warn",
