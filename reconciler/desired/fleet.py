@@ -68,8 +68,13 @@ def load_fleet(
     problems += _shared_keystores(states)
     problems += shared_letters(states)
     if problems:
-        raise DesiredStateError(problems)
+        raise DesiredStateError(_each_once_told(problems))
     return Fleet(tuple(one.state for one in chosen if one.state is not None), len(paths))
+
+
+def _each_once_told(problems: Iterable[Problem]) -> list[Problem]:
+    """A mistake in a file that many include is one mistake."""
+    return list({(problem.code, problem.message, str(problem.source)): problem for problem in problems}.values())
 
 
 def _each_once(arguments: Iterable[str]) -> list[str]:

@@ -16,7 +16,7 @@ from reconciler.reports.standing import APPLIED, Severity, Standing, standings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from reconciler.model import Report, TargetReport
+    from reconciler.model import Failure, Report, TargetReport
     from reconciler.reports.horizon import Ending
 
 
@@ -114,13 +114,21 @@ def causes(command: str, fleet: Sequence[Member]) -> tuple[Cause, ...]:
 
 def _symptoms(command: str, member: Member) -> Iterator[tuple[str, str, str, Severity]]:
     if member.target.failure is not None and member.verdict is Verdict.FAILED:
-        yield "", "failed", member.target.failure.message, Severity.ERROR
+        yield "", "failed", _reason(member.target.failure, member.target.location), Severity.ERROR
     if member.target.failure is not None and member.verdict is Verdict.NOT_TRIED:
         yield "", "not tried", member.target.failure.message.removeprefix("not tried: "), Severity.WARNING
     for standing in member.standings:
         what = _symptom(command, standing)
         if what is not None:
             yield standing.alias, what, _subject(standing), standing.severity
+
+
+def _reason(failure: Failure, location: str) -> str:
+    """Why a keystore failed, without its own name: so the same reason is the same text for all of them."""
+    reason = failure.message
+    for name in (failure.where, location):
+        reason = reason.replace(name, "…") if name else reason
+    return reason.removeprefix("… ")
 
 
 def _symptom(command: str, standing: Standing) -> str | None:

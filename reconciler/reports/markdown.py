@@ -189,7 +189,7 @@ def _overview(report: Report, fleet: Sequence[Member]) -> Iterator[_Part]:
     shared = causes(report.command, fleet)
     if shared:
         head = ("**In several keystores**", "", *table_head(("what", "alias", "certificate", "keystores")))
-        yield _Part(head, [_cause(cause, len(fleet)) for cause in shared])
+        yield _Part(head, [_cause(cause, fleet) for cause in shared])
     loud = [member for member in fleet if member.verdict is not Verdict.QUIET or member.near]
     if loud:
         columns = ("keystore", "result", _COUNTED[report.command], "past or near their end", "next to end")
@@ -200,8 +200,15 @@ def _overview(report: Report, fleet: Sequence[Member]) -> Iterator[_Part]:
 _COUNTED = {"plan": "changes", "apply": "changes", "drift": "differences"}
 
 
-def _cause(cause: Cause, total: int) -> str:
-    return row((cause.what, code(cause.alias), escaped(cause.detail), f"{len(cause.places)} of {total}"))
+def _cause(cause: Cause, fleet: Sequence[Member]) -> str:
+    """Of many keystores the number says enough; a few are named."""
+    where = f"{len(cause.places)} of {len(fleet)}"
+    if len(cause.places) <= _FEW_PLACES < len(fleet):
+        where += ": " + ", ".join(code(fleet[place - 1].target.state) for place in cause.places)
+    return row((cause.what, code(cause.alias), escaped(cause.detail), where))
+
+
+_FEW_PLACES = 4
 
 
 def _member(command: str, member: Member, now: datetime) -> str:

@@ -549,3 +549,12 @@ def test_tenants_side_by_side_stop_as_well():
 @pytest.mark.parametrize("value", ["0", "-1", "x"])
 def test_stop_after_takes_a_number_from_one(fleet, value):
     assert fleet.run("plan", "fleet", "--stop-after", value).code == 1
+
+
+def test_a_mistake_in_a_file_that_many_include_is_told_once(fleet):
+    fleet.write("roots/common.yaml", "trustedRoots:\n  shared: {file: nowhere.pem}\n")
+
+    result = fleet.run("plan", "fleet")
+
+    assert result.code == 1
+    assert result.err.count("nowhere.pem") == 1
