@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reconciler.commands.fleet import worked_on
+from reconciler.commands.fleet import is_long, worked_on
 from reconciler.commands.progress import progress
 from reconciler.commands.stopping import Failures
 from reconciler.commands.targets import (
@@ -43,7 +43,7 @@ def carry_out(report: Report, now: datetime, jobs: int = 1, failures: Failures |
     counted = failures or Failures()
     planned = [target for target in report.targets if target.plan is not None]
     alone = sum(target.plan is not None and target.plan.desired.keystore.is_tenant for target in planned) < 2
-    shown = alone or jobs < 2
+    shown = (alone or jobs < 2) and not is_long(planned)
     results = worked_on(
         planned, _keystore_of, lambda target: _unless_stopped(target, now, report.digest, counted, shown=shown), jobs
     )
@@ -80,7 +80,7 @@ def _carried_out(
     try:
         if plan.desired.keystore.is_tenant:
             return _applied_in_tenant(target, plan, now, shown=shown)
-        return replace(target, outcomes=_applied(plan, now, digest)), None
+        return replace(target, outcomes=_applied(plan, now, digest, shown=shown)), None
     except ReconcileError as error:
         return replace(target, failure=failure_of(error)), error
 
@@ -118,7 +118,7 @@ def _silently(step: str, change: Change) -> None:
     log(step, alias=change.alias, action=change.action)
 
 
-def _applied(plan: TargetPlan, now: datetime, digest: str) -> tuple[Outcome, ...]:
+def _applied(plan: TargetPlan, now: datetime, digest: str, *, shown: bool) -> tuple[Outcome, ...]:
     from reconciler.applying import apply_target
     from reconciler.keystores.opening import open_keystore
 
@@ -127,7 +127,7 @@ def _applied(plan: TargetPlan, now: datetime, digest: str) -> tuple[Outcome, ...
     target = desired.keystore
     facts = RunFacts("apply", desired.name, digest, plan.changes)
     keystore = open_keystore(target, password_of(target), patterns, previous_password_of(target), facts)
-    with progress(len(plan.changes)) as show:
+    with progress(len(plan.changes)) if shown else nullcontext(_silently) as show:
         outcomes = apply_target(plan, keystore, now, show)
     log("applied", keystore=desired.keystore.location, changes=len(plan.changes))
     if all(outcome.status is not OutcomeStatus.APPLIED for outcome in outcomes):

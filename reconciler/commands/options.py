@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from reconciler.commands import completing
 from reconciler.commands.report_files import ReportFileType
 from reconciler.commands.selection import ShardType
 from reconciler.reports.table import FORMATS
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-states = click.argument("states", metavar="STATE...", nargs=-1, required=True)
-keystore_or_state = click.argument("subject", metavar="STATE|KEYSTORE")
+states = click.argument("states", metavar="STATE...", nargs=-1, required=True, shell_complete=completing.files)
+keystore_or_state = click.argument("subject", metavar="STATE|KEYSTORE", shell_complete=completing.files)
+state = click.argument("state", metavar="STATE", shell_complete=completing.files)
+alias = click.argument("alias", shell_complete=completing.aliases)
 
 
 def report_format(*names: str) -> Decorator:
