@@ -20,12 +20,11 @@ def command(shell: str) -> int:
     """
     from click.shell_completion import get_completion_class
 
-    from reconciler.cli import reconcile
     from reconciler.commands.output import write
 
     completing = get_completion_class(shell)
     assert completing is not None  # noqa: S101  # click has all of SHELLS
-    script = completing(reconcile, {}, "reconcile", "_RECONCILE_COMPLETE")
+    script = completing(click.get_current_context().find_root().command, {}, "reconcile", "_RECONCILE_COMPLETE")
     # Not `source()`: for bash that starts one to see how old it is.
     write(script.source_template % script.source_vars())
     return 0
