@@ -48,7 +48,7 @@ def side_by_side(
     results = {name: Measured() for name in commands}
     for number in range(rounds + 1):
         for name, command in commands.items():
-            wall, processor, memory = _run(command, environment)
+            wall, processor, memory = run(command, environment)
             if number:
                 results[name].wall.append(wall)
                 results[name].processor.append(processor)
@@ -56,7 +56,8 @@ def side_by_side(
     return results
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float, float, float]:
+def run(command: Sequence[str], environment: Mapping[str, str], expected: int = 0) -> tuple[float, float, float]:
+    """Seconds of wall and processor time and megabytes of one run, which has to end with the expected code."""
     start = time.perf_counter()
     process = subprocess.Popen(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
@@ -66,7 +67,7 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float,
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
+    if process.returncode != expected:
         sys.exit(f"{' '.join(command)}: exit code {process.returncode}\n{said.decode()}")
     unit = 1024 * 1024 if sys.platform == "darwin" else 1024  # getrusage(2): bytes there, kilobytes here
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit

@@ -15,6 +15,8 @@ from reconciler.terminal import leave_output, print_error, say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from click.shell_completion import CompletionItem
+
 ERROR = 1
 INTERRUPTED = 130
 
@@ -34,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rollback": ("reconciler.commands.rollback", "Undo what a run did to a keystore file."),
     "connect": ("reconciler.commands.connect", "Test a TLS connection: chain, trust, host name, client certificate."),
     "receivers": ("reconciler.commands.receivers", "Record in the repository what the receivers send."),
+    "completion": ("reconciler.commands.completion", "Print the completion script of a shell."),
 }
 
 EPILOG = """\b
@@ -80,6 +83,15 @@ class CommandTable(click.Group):
             hint = f" Did you mean {near[0]!r}?" if near else f" Commands: {', '.join(COMMANDS)}."
             ctx.fail(f"No such command {name!r}.{hint}")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands, from the table alone, and the options."""
+        from click.shell_completion import CompletionItem
+
+        found = [
+            CompletionItem(name, help=summary) for name, (_, summary) in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The overview, from the table alone."""

@@ -997,6 +997,7 @@ class Failure:
     hint: str | None
     exit_code: int
     problems: tuple[tuple[str, str, str | None], ...] = ()  # where there are several: message, place, hint
+    is_tried: bool = True  # False: nothing failed here; the run had stopped before
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,8 @@ def say(message: str, *, where: str | None = None, hint: str | None = None, word
     """One message on standard error."""
     paint = Palette(colour=wants_colour(sys.stderr))
     place = f"{printable(where)}: " if where else ""
-    lines = [f"{place}{paint.bad(word)}: {printable(message)}"]
+    painted = paint.strong(word) if word == "note" else paint.bad(word)
+    lines = [f"{place}{painted}: {printable(message)}"]
     lines += [f"  {paint.quiet('hint:')} {line}" for line in _lines(hint)]
     for line in lines:
         click.echo(line, err=True, color=True)

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from reconciler.commands.receiver_checks import ReceiverWishes
     from reconciler.commands.report_files import ReportFile
     from reconciler.commands.reviewed import ReviewedPlan
+    from reconciler.desired.shards import Shard
     from reconciler.model import DesiredState, Report
 
 
 @click.command(name="apply", short_help="Do it, read again, compare again, report.")
 @options.states
+@options.fleet
+@options.stop_after
 @click.option("--plan", "plan_argument", metavar="PLAN", help="Apply only this reviewed plan: a file, or sha256:….")
 @click.option("--yes", is_flag=True, help="Do not ask; needed without a terminal.", envvar="RECONCILE_YES")
 @click.option(
@@ -44,6 +47,9 @@ if TYPE_CHECKING:
 @options.reports
 def command(
     states: tuple[str, ...],
+    changed_since: str | None,
+    shard: Shard | None,
+    stop_after: int | None,
     plan_argument: str | None,
     yes: bool,
     max_plan_age: str,
@@ -74,17 +80,20 @@ def command(
     from reconciler.commands.receiver_checks import ReceiverWishes, outlook_of
     from reconciler.commands.report_files import check_report_files, format_on_output, publish, refused, write_files
     from reconciler.commands.reviewed import check_age, max_age, read_reviewed
+    from reconciler.commands.selection import chosen_states
+    from reconciler.commands.stopping import Failures
     from reconciler.commands.targets import Planning, exit_codes, plan_states, worst
-    from reconciler.desired import load_states
 
     now = datetime.now(UTC)
     format_name = format_on_output(click.get_current_context(), format_name, reports)
-    loaded = load_states(states)
+    loaded = chosen_states(states, changed_since, shard)
     check_report_files(reports, loaded, [plan_argument])
     click.get_current_context().with_resource(_sessions(loaded))
     wishes = ReceiverWishes(check_receivers, require_receivers, horizon, jobs, receiver_timeout)
     outlook = outlook_of(loaded, wishes)
-    how = Planning(renewals_only=renewals_only, outlook=outlook, writing=True, feasible=True)
+    how = Planning(
+        renewals_only=renewals_only, outlook=outlook, writing=True, feasible=True, failures=Failures(stop_after)
+    )
     reviewed = None if plan_argument is None else read_reviewed(plan_argument)
     if reviewed is not None:
         check_age(reviewed, now, max_age(max_plan_age))
@@ -98,7 +107,7 @@ def command(
     except ReconcileError as error:
         write_files(refused(report, error), reports)
         raise
-    done = carry_out(report, datetime.now(UTC), jobs)
+    done = carry_out(report, datetime.now(UTC), jobs, how.failures)
     published = publish(done, format_name, reports)
     return worst([*exit_codes(done), *map(exit_code_of, done.targets), *published])
 

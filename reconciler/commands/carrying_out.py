@@ -7,8 +7,9 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reconciler.commands.fleet import worked_on
+from reconciler.commands.fleet import is_long, worked_on
 from reconciler.commands.progress import progress
+from reconciler.commands.stopping import Failures
 from reconciler.commands.targets import (
     Planning,
     access_of,
@@ -30,19 +31,21 @@ if TYPE_CHECKING:
     from reconciler.model import Change, KeystoreTarget, Outcome, Report, TargetPlan, TargetReport
 
 
-def carry_out(report: Report, now: datetime, jobs: int = 1) -> Report:
+def carry_out(report: Report, now: datetime, jobs: int = 1, failures: Failures | None = None) -> Report:
     """Apply every planned target; an error stays with its target, so that the others go on.
 
     Args:
         report: What was planned.
         now: The start of new certificates, and the moment of the second comparison.
         jobs: How many tenants are written side by side.
+        failures: Those of the planning, and after how many the rest is not tried.
     """
+    counted = failures or Failures()
     planned = [target for target in report.targets if target.plan is not None]
     alone = sum(target.plan is not None and target.plan.desired.keystore.is_tenant for target in planned) < 2
-    shown = alone or jobs < 2
+    shown = (alone or jobs < 2) and not is_long(planned)
     results = worked_on(
-        planned, _keystore_of, lambda target: _carried_out(target, now, report.digest, shown=shown), jobs
+        planned, _keystore_of, lambda target: _unless_stopped(target, now, report.digest, counted, shown=shown), jobs
     )
     for _, error in results:
         if error is not None:
@@ -57,6 +60,17 @@ def _keystore_of(target: TargetReport) -> KeystoreTarget:
     return target.plan.desired.keystore
 
 
+def _unless_stopped(
+    target: TargetReport, now: datetime, digest: str, failures: Failures, *, shown: bool
+) -> tuple[TargetReport, ReconcileError | None]:
+    if failures.are_too_many and target.plan is not None and target.plan.changes:
+        return replace(target, failure=failures.not_tried(target.location)), None
+    done, error = _carried_out(target, now, digest, shown=shown)
+    if error is not None or exit_code_of(done):
+        failures.count([target.state])
+    return done, error
+
+
 def _carried_out(
     target: TargetReport, now: datetime, digest: str, *, shown: bool
 ) -> tuple[TargetReport, ReconcileError | None]:
@@ -67,7 +81,7 @@ def _carried_out(
         if plan.desired.keystore.is_tenant:
             return _applied_in_tenant(target, plan, now, shown=shown)
         # What the plan foresaw has happened or not by then.
-        return replace(target, outcomes=_applied(plan, now, digest), notes=()), None
+        return replace(target, outcomes=_applied(plan, now, digest, shown=shown), notes=()), None
     except ReconcileError as error:
         return replace(target, failure=failure_of(error)), error
 
@@ -105,7 +119,7 @@ def _silently(step: str, change: Change) -> None:
     log(step, alias=change.alias, action=change.action)
 
 
-def _applied(plan: TargetPlan, now: datetime, digest: str) -> tuple[Outcome, ...]:
+def _applied(plan: TargetPlan, now: datetime, digest: str, *, shown: bool) -> tuple[Outcome, ...]:
     from reconciler.applying import apply_target
     from reconciler.keystores.opening import open_keystore
 
@@ -114,7 +128,7 @@ def _applied(plan: TargetPlan, now: datetime, digest: str) -> tuple[Outcome, ...
     target = desired.keystore
     facts = RunFacts("apply", desired.name, digest, plan.changes)
     keystore = open_keystore(target, password_of(target), patterns, previous_password_of(target), facts)
-    with progress(len(plan.changes)) as show:
+    with progress(len(plan.changes)) if shown else nullcontext(_silently) as show:
         outcomes = apply_target(plan, keystore, now, show)
     log("applied", keystore=desired.keystore.location, changes=len(plan.changes))
     if all(outcome.status is not OutcomeStatus.APPLIED for outcome in outcomes):

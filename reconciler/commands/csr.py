@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.commands import options
+
 if TYPE_CHECKING:
     from reconciler.model import DesiredState, Snapshot, WantedKeyPair
 
 
 @click.command(name="csr", short_help="Write the signing request of a key pair.")
-@click.argument("state", metavar="STATE")
-@click.argument("alias")
+@options.state
+@options.alias
 @click.option("--out", metavar="PATH", help="Where to write it; `-` is standard output. Default: ALIAS.csr, here.")
 def command(state: str, alias: str, out: str | None) -> int:
     """Write the signing request (PKCS#10, PEM) of a declared key pair.

@@ -11,14 +11,20 @@ from reconciler.commands import options
 
 if TYPE_CHECKING:
     from reconciler.commands.report_files import ReportFile
+    from reconciler.desired.shards import Shard
 
 
 @click.command(name="drift", short_help="Show how the live keystores differ from git.")
 @options.states
+@options.fleet
+@options.stop_after
 @options.receivers(may_refuse=False)
 @options.reports
 def command(
     states: tuple[str, ...],
+    changed_since: str | None,
+    shard: Shard | None,
+    stop_after: int | None,
     check_receivers: bool,
     horizon: str,
     jobs: int,
@@ -40,16 +46,17 @@ def command(
     """
     from reconciler.commands.receiver_checks import ReceiverWishes, outlook_of
     from reconciler.commands.report_files import check_report_files, format_on_output, publish
+    from reconciler.commands.selection import chosen_states
+    from reconciler.commands.stopping import Failures
     from reconciler.commands.targets import Planning, exit_codes, plan_states, worst
     from reconciler.compare import is_difference
-    from reconciler.desired import load_states
     from reconciler.model import Unmanaged
 
     format_name = format_on_output(click.get_current_context(), format_name, reports)
-    loaded = load_states(states)
+    loaded = chosen_states(states, changed_since, shard)
     check_report_files(reports, loaded)
     wishes = ReceiverWishes(check_receivers, False, horizon, jobs, receiver_timeout)
-    how = Planning(outlook=outlook_of(loaded, wishes), sap_keys=True)
+    how = Planning(outlook=outlook_of(loaded, wishes), sap_keys=True, failures=Failures(stop_after))
     report = plan_states(loaded, datetime.now(UTC), "drift", how, jobs)
     codes = [*publish(report, format_name, reports), *exit_codes(report)]
     for target in report.targets:

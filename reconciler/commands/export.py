@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command(name="export", short_help="Write certificate, root, chain or public key of an entry.")
 @options.keystore_or_state
-@click.argument("alias")
+@options.alias
 @click.option("--certificate", is_flag=True, help="ALIAS.cer: the certificate, in PEM.")
 @click.option("--root", is_flag=True, help="ALIAS_rootCA.cer: the root of its chain, in PEM.")
 @click.option("--chain", is_flag=True, help="ALIAS.p7b: the whole chain, as PKCS#7 in PEM.")

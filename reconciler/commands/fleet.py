@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.logs import log
-from reconciler.terminal import is_terminal
+from reconciler.terminal import wants_colour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +31,7 @@ def worked_on(
     """
     tenants = [place for place, item in enumerate(items) if keystore_of(item).is_tenant]
     if len(tenants) < 2 or jobs < 2:
-        return tuple(work(item) for item in items)
+        return _one_by_one(items, keystore_of, work)
     from concurrent.futures import ThreadPoolExecutor, as_completed
 
     results: dict[int, T] = {}
@@ -54,10 +53,31 @@ def worked_on(
     return tuple(results[place] for place in range(len(items)))
 
 
+def _one_by_one(
+    items: Sequence[S], keystore_of: Callable[[S], KeystoreTarget], work: Callable[[S], T]
+) -> tuple[T, ...]:
+    if not is_long(items):
+        return tuple(work(item) for item in items)
+    results = []
+    with _watched(len(items)) as done:
+        for item in items:
+            results.append(work(item))
+            done(keystore_of(item).location)
+    return tuple(results)
+
+
+def is_long(items: Sequence[object]) -> bool:
+    """Whether a run takes so long that people want to see how far it is."""
+    return len(items) >= _LONG
+
+
+_LONG = 10
+
+
 @contextlib.contextmanager
 def _watched(total: int) -> Iterator[Callable[[str], None]]:
     """A function to call with the keystore that is done; a bar on a terminal, a log line elsewhere."""
-    if not is_terminal(sys.stderr) or os.environ.get("CI"):
+    if not wants_colour(sys.stderr):
         yield lambda location: log("keystore done", keystore=location)
         return
     from rich.console import Console

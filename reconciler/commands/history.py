@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reconciler.model import DesiredState
     from reconciler.runs import EntryFacts, Run
 
-STATE = click.argument("state", metavar="STATE")
+STATE = options.state
 
 
 @click.command(name="history", short_help="Tell what was applied to a keystore file, and what can be undone.")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.commands import options
+from reconciler.terminal import wants_colour
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from reconciler.model import DesiredState, Entry, Snapshot
 
 
@@ -37,6 +42,10 @@ def command(subject: str, password_env: str | None, password_file: str | None, f
 
         document = list_document(snapshot, protected, desired.keystore.location, desired.receivers)
         write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    elif wants_colour(sys.stdout):
+        from reconciler.commands.entry_table import drawn
+
+        write(drawn(snapshot, protected, datetime.now(UTC)) + "".join(_notes(snapshot, desired)))
     else:
         write(_text(snapshot, protected, desired))
     return 0
@@ -44,21 +53,28 @@ def command(subject: str, password_env: str | None, password_file: str | None, f
 
 def _text(snapshot: Snapshot, protected: dict[str, str | None], desired: DesiredState) -> str:
     from reconciler.reports.printable import printable
-    from reconciler.sap_keys import history_notes, waiting_notes
 
-    location = desired.keystore.location
     entries = sorted(snapshot.entries, key=lambda entry: entry.alias)
     width = max((len(printable(entry.alias)) for entry in entries), default=5)
     lines = [_row(entry, protected[entry.alias], min(width, 60)) for entry in entries]
-    lines.append(f"{len(entries)} entries in {printable(location)} ({snapshot.type})")
+    return "".join([*(f"{line}\n" for line in lines), *_notes(snapshot, desired)])
+
+
+def _notes(snapshot: Snapshot, desired: DesiredState) -> Iterator[str]:
+    """What stands below the entries."""
+    from reconciler.reports.printable import printable
+    from reconciler.sap_keys import history_notes, waiting_notes
+
+    entries, location = snapshot.entries, desired.keystore.location
+    lines = [f"{len(entries)} entries in {printable(location)} ({snapshot.type})"]
     lines += [f"hidden from Java: {printable(hidden.name)}: {printable(hidden.what)}" for hidden in snapshot.hidden]
     lines += [f"warning: {printable(warning)}" for warning in snapshot.warnings]
     lines += [f"note: {printable(note)}" for note in waiting_notes(snapshot, desired.receivers)]
     lines += [f"history of SAP's keys: {printable(note)}" for note in history_notes(snapshot)]
-    return "".join(f"{line}\n" for line in lines)
+    yield from (f"{line}\n" for line in lines)
 
 
-_KINDS = {"trusted-certificate": "certificate", "key-pair": "key pair", "secret-key": "secret key", "other": "other"}
+KINDS = {"trusted-certificate": "certificate", "key-pair": "key pair", "secret-key": "secret key", "other": "other"}
 
 
 def _row(entry: Entry, protected: str | None, width: int) -> str:
@@ -67,6 +83,10 @@ def _row(entry: Entry, protected: str | None, width: int) -> str:
     leaf = entry.leaf
     until = leaf.not_after.strftime("%Y-%m-%d") if leaf and leaf.not_after else "-"
     sha256 = f"{leaf.sha256[:16]}…" if leaf else "-"
-    marks = [mark for mark in (f"protected ({protected})" if protected else "", entry.note or "") if mark]
-    row = f"{printable(entry.alias):<{width}}  {_KINDS[entry.kind]:<11}  {until:<10}  {sha256:<17}  {'; '.join(marks)}"
-    return row.rstrip()
+    columns = f"{printable(entry.alias):<{width}}  {KINDS[entry.kind]:<11}  {until:<10}  {sha256:<17}"
+    return f"{columns}  {marks(entry, protected)}".rstrip()
+
+
+def marks(entry: Entry, protected: str | None) -> str:
+    """What is special about an entry."""
+    return "; ".join(mark for mark in (f"protected ({protected})" if protected else "", entry.note or "") if mark)

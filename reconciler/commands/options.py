@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from reconciler.commands import completing
 from reconciler.commands.report_files import ReportFileType
+from reconciler.commands.selection import ShardType
 from reconciler.reports.table import FORMATS
 
 if TYPE_CHECKING:
@@ -14,8 +16,10 @@ if TYPE_CHECKING:
 
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-states = click.argument("states", metavar="STATE...", nargs=-1, required=True)
-keystore_or_state = click.argument("subject", metavar="STATE|KEYSTORE")
+states = click.argument("states", metavar="STATE...", nargs=-1, required=True, shell_complete=completing.files)
+keystore_or_state = click.argument("subject", metavar="STATE|KEYSTORE", shell_complete=completing.files)
+state = click.argument("state", metavar="STATE", shell_complete=completing.files)
+alias = click.argument("alias", shell_complete=completing.aliases)
 
 
 def report_format(*names: str) -> Decorator:
@@ -42,6 +46,37 @@ def reports(function: Callable[..., Any]) -> Callable[..., Any]:
         help=f"Write the result into a file as well; can be given several times. Formats: {', '.join(FORMATS)}.",
     )
     return report_format(*FORMATS)(files(function))
+
+
+def fleet(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--changed-since` and `--shard`: some of many state files."""
+    for option in reversed(_CHOOSING):
+        function = option(function)
+    return function
+
+
+_CHOOSING = (
+    click.option(
+        "--changed-since",
+        metavar="REV",
+        envvar="RECONCILE_CHANGED_SINCE",
+        help="Only the state files that a git change since REV touches, by way of the files they name too.",
+    ),
+    click.option(
+        "--shard",
+        type=ShardType(),
+        envvar="RECONCILE_SHARD",
+        help="Only the K-th of N shares of the state files, K from 1: for machines side by side.",
+    ),
+)
+
+stop_after = click.option(
+    "--stop-after",
+    metavar="N",
+    type=click.IntRange(1),
+    envvar="RECONCILE_STOP_AFTER",
+    help="Try no further keystores when N have failed.",
+)
 
 
 def passwords(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,11 +14,14 @@ from reconciler.terminal import print_error
 
 if TYPE_CHECKING:
     from reconciler.commands.report_files import ReportFile
+    from reconciler.desired.shards import Shard
     from reconciler.model import Report
 
 
 @click.command(name="plan", short_help="Show what apply would do.")
 @options.states
+@options.fleet
+@options.stop_after
 @click.option("--out", metavar="FILE", help="Write the plan here as JSON as well, for `apply --plan FILE`.")
 @options.reports
 @click.option(
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
 @options.receivers(may_refuse=True)
 def command(
     states: tuple[str, ...],
+    changed_since: str | None,
+    shard: Shard | None,
+    stop_after: int | None,
     out: str | None,
     format_name: str,
     reports: tuple[ReportFile, ...],
@@ -55,14 +61,16 @@ def command(
     """
     from reconciler.commands.receiver_checks import ReceiverWishes, outlook_of, refuse_breaking
     from reconciler.commands.report_files import check_report_files, format_on_output, publish
+    from reconciler.commands.selection import chosen_states
+    from reconciler.commands.stopping import Failures
     from reconciler.commands.targets import Planning, exit_codes, plan_states, worst
-    from reconciler.desired import load_states
 
     format_name = format_on_output(click.get_current_context(), format_name, reports)
-    now, loaded = datetime.now(UTC), load_states(states)
+    now, loaded = datetime.now(UTC), chosen_states(states, changed_since, shard)
     check_report_files(reports, loaded, [out])
     wishes = ReceiverWishes(check_receivers, require_receivers, horizon, jobs, receiver_timeout)
-    report = plan_states(loaded, now, "plan", Planning(outlook=outlook_of(loaded, wishes), feasible=True), jobs)
+    how = Planning(outlook=outlook_of(loaded, wishes), feasible=True, failures=Failures(stop_after))
+    report = plan_states(loaded, now, "plan", how, jobs)
     published = publish(report, format_name, reports)
     codes = exit_codes(report)
     try:

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,8 @@ from reconciler.terminal import leave_output, print_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from click.shell_completion import CompletionItem
 
     from reconciler.model import DesiredState, Report
 
@@ -55,6 +56,15 @@ class ReportFileType(_ParamType):
         if format_name not in FORMATS:
             self.fail(f"{format_name!r} is no format. {_suggestion(format_name)}", param, ctx)
         return ReportFile(format_name, path)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The formats, then a file."""
+        del ctx, param
+        from click.shell_completion import CompletionItem
+
+        if "=" in incomplete:
+            return [CompletionItem(incomplete.partition("=")[2], type="file")]
+        return [CompletionItem(f"{name}=") for name in FORMATS if name.startswith(incomplete)]
 
     def split_envvar_value(self, rv: str) -> Sequence[str]:
         """Blanks divide only before the next FORMAT=, so that a path may hold some."""
@@ -181,6 +191,8 @@ def write_whole(path: Path, content: bytes) -> None:
     if path.exists() and not path.is_file():
         path.write_bytes(content)
         return
+    import secrets
+
     target = path.resolve()
     _make_directory(target.parent)
     temporary = target.with_name(f".{target.name[:_LONGEST_STEM]}.{secrets.token_hex(8)}.tmp")

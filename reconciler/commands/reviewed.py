@@ -99,6 +99,7 @@ def check_same(reviewed: ReviewedPlan, report: Report) -> None:
     if report.digest == reviewed.digest:
         return
     differences = _differences(reviewed.document, report) if reviewed.document else []
+    differences += _other_keystores(reviewed.document, report) if reviewed.document else []
     raise RefusedError(
         "the plan is stale: what would be done now is not what was reviewed; nothing was written",
         hint="\n".join([*differences, "plan again and review it"]),
@@ -112,6 +113,23 @@ def _differences(document: dict[str, Any], report: Report) -> list[str]:
     return [f"reviewed, not now: {line}" for line in old if line not in new] + [
         f"now, not reviewed: {line}" for line in new if line not in old
     ]
+
+
+def _other_keystores(document: dict[str, Any], report: Report) -> list[str]:
+    """Where the plan is of other keystores than this run is over; a damaged plan file gives no lines, not an error."""
+    try:
+        old = {str(target["keystore"]) for target in document["targets"]}
+    except (KeyError, TypeError):
+        return []
+    new = {target.location for target in report.targets}
+    lines = [f"only in the reviewed plan: {location}" for location in sorted(old - new)]
+    lines += [f"not in the reviewed plan: {location}" for location in sorted(new - old)]
+    shown = [*lines[:_SHOWN], f"… and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else lines
+    return [*shown, _SAME_FILES] if lines else []
+
+
+_SHOWN = 10
+_SAME_FILES = "a plan holds for the state files that it was made of: give the same STATE, --shard and --changed-since"
 
 
 def _receiver_lines(verdict: dict[str, Any]) -> list[str]:

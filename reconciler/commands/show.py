@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command(name="show", short_help="Show one entry with its whole chain.")
 @options.keystore_or_state
-@click.argument("alias")
+@options.alias
 @options.passwords
 @options.report_format("text", "json")
 def command(subject: str, alias: str, password_env: str | None, password_file: str | None, format_name: str) -> int:

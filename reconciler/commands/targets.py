@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler import __version__
+from reconciler.commands.stopping import Failures
 from reconciler.errors import DesiredStateError, PlanRefusedError, ReconcileError
 from reconciler.logs import log
 from reconciler.model import (
@@ -91,6 +92,7 @@ class Planning:
         writing: Whether the command writes afterwards, so that it signs in at a tenant with the same credentials.
         sap_keys: Whether SAP's new and replaced keys of a tenant are to be known as well.
         feasible: Whether it is foreseen what apply would run into; findings are true all the same.
+        failures: After how many that failed the rest is not tried.
     """
 
     renewals_only: bool = False
@@ -98,6 +100,7 @@ class Planning:
     writing: bool = False
     sap_keys: bool = False
     feasible: bool = False
+    failures: Failures = field(default_factory=Failures)
 
 
 AS_USUAL = Planning()
@@ -167,9 +170,13 @@ def plan_state(state: DesiredState, now: datetime, how: Planning = AS_USUAL) -> 
 
 def _planned(state: DesiredState, now: datetime, how: Planning) -> tuple[TargetReport, ReconcileError | None]:
     keystore = state.keystore
+    if how.failures.are_too_many:
+        left_out = how.failures.not_tried(keystore.location)
+        return TargetReport(state.name, keystore.location, keystore.type, failure=left_out), None
     try:
         plan = plan_state(state, now, how)
     except ReconcileError as error:
+        how.failures.count([state.name])
         return TargetReport(state.name, keystore.location, keystore.type, failure=failure_of(error)), error
     return TargetReport(state.name, keystore.location, keystore.type, plan, notes=_notes(plan, now, how)), None
 

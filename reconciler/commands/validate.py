@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.commands import options
 
+if TYPE_CHECKING:
+    from reconciler.desired.shards import Shard
+
 
 @click.command(name="validate", short_help="Check state files; needs neither keystore nor secrets.")
 @options.states
+@options.fleet
 @options.report_format("text", "json", "markdown")
-def command(states: tuple[str, ...], format_name: str) -> int:
+def command(states: tuple[str, ...], changed_since: str | None, shard: Shard | None, format_name: str) -> int:
     """Check state files: schema, references, certificates, names.
 
     Needs neither the keystore nor any secret, so it can run on pull requests from forks.
@@ -21,16 +26,17 @@ def command(states: tuple[str, ...], format_name: str) -> int:
     Examples:
       reconcile validate keystore.yaml
       reconcile validate keystore.yaml --format json
+      reconcile validate fleet/ --changed-since origin/main
     """
     from reconciler.commands.output import write
-    from reconciler.desired import load_states
+    from reconciler.commands.selection import chosen_states
     from reconciler.errors import DesiredStateError
     from reconciler.reports.markdown import escaped, table
     from reconciler.reports.printable import printable
     from reconciler.terminal import print_error
 
     try:
-        loaded = load_states(states)
+        loaded = chosen_states(states, changed_since, shard)
     except DesiredStateError as error:
         rows = [
             {

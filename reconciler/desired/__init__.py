@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.desired.durations import duration as parse_duration
-from reconciler.desired.fleet import load_states
+from reconciler.desired.fleet import load_fleet, load_states
 from reconciler.desired.loading import load, resolve
 
-__all__ = ["load", "load_states", "parse_duration", "resolve"]
+__all__ = ["load", "load_fleet", "load_states", "parse_duration", "resolve"]

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.desired.document import Section, read_document
 from reconciler.desired.letters import shared_letters
-from reconciler.desired.loading import load
+from reconciler.desired.loading import load_noting
 from reconciler.errors import DesiredStateError, Problem, ReconcileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from reconciler.desired.loading import Loaded
+    from reconciler.desired.shards import Shard
     from reconciler.model import DesiredState
 
 _SUFFIXES = (".yaml", ".yml")
 _WILDCARDS = frozenset("*?[")
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The state files of a run, and how many the arguments named before a choice was made."""
+
+    states: tuple[DesiredState, ...]
+    total: int
 
 
 def load_states(arguments: Sequence[str]) -> tuple[DesiredState, ...]:
@@ -30,18 +41,40 @@ def load_states(arguments: Sequence[str]) -> tuple[DesiredState, ...]:
         DesiredStateError: with the problems of all files.
         ReconcileError: an argument names no state file.
     """
-    states: list[DesiredState] = []
-    problems: list[Problem] = []
-    for path in _each_once(arguments):
-        try:
-            states.append(load(path))
-        except DesiredStateError as error:
-            problems += error.problems
+    return load_fleet(arguments).states
+
+
+def load_fleet(
+    arguments: Sequence[str],
+    shard: Shard | None = None,
+    is_touched: Callable[[Loaded], bool] | None = None,
+) -> Fleet:
+    """Read some of the state files that the arguments of a command name.
+
+    Args:
+        arguments: As in `load_states`.
+        shard: Read only the files of this share.
+        is_touched: Keep only those; what is wrong with another file is not told.
+
+    Raises:
+        DesiredStateError: with the problems of the files that were chosen, and of keystores that two files share.
+        ReconcileError: an argument names no state file.
+    """
+    paths = _each_once(arguments)
+    loaded = [load_noting(path) for path in paths if shard is None or shard.takes(path)]
+    chosen = [one for one in loaded if is_touched is None or is_touched(one)]
+    problems = [problem for one in chosen for problem in one.problems]
+    states = [one.state for one in loaded if one.state is not None]
     problems += _shared_keystores(states)
     problems += shared_letters(states)
     if problems:
-        raise DesiredStateError(problems)
-    return tuple(states)
+        raise DesiredStateError(_each_once_told(problems))
+    return Fleet(tuple(one.state for one in chosen if one.state is not None), len(paths))
+
+
+def _each_once_told(problems: Iterable[Problem]) -> list[Problem]:
+    """A mistake in a file that many include is one mistake."""
+    return list({(problem.code, problem.message, str(problem.source)): problem for problem in problems}.values())
 
 
 def _each_once(arguments: Iterable[str]) -> list[str]:

@@ -6,7 +6,7 @@ are brought along in keystore files, and the certificates of CAs in such files.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from reconciler.desired.building import Building
@@ -29,12 +29,36 @@ def load(path: str) -> DesiredState:
     Raises:
         DesiredStateError: with every problem that was found.
     """
+    loaded = load_noting(path)
+    if loaded.state is None:
+        raise DesiredStateError(loaded.problems)
+    return loaded.state
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A state file that was read, well or not.
+
+    Attributes:
+        path: As the user wrote it.
+        state: What it says; None where there are problems.
+        problems: What is wrong with it.
+        named: The absolute paths that it and what it includes name, links not resolved, there or not.
+    """
+
+    path: str
+    state: DesiredState | None
+    problems: tuple[Problem, ...]
+    named: frozenset[str]
+
+
+def load_noting(path: str) -> Loaded:
+    """As `load`, and with every path that was named on the way."""
     reading = Reading()
     reading.read_state(path)
     state = Building(reading).state() if reading.parts else None
-    if reading.problems or state is None:
-        raise DesiredStateError(reading.in_file_order())
-    return state
+    problems = tuple(reading.in_file_order())
+    return Loaded(path, None if problems else state, problems, frozenset(reading.named))
 
 
 def resolve(state: DesiredState) -> DesiredState:

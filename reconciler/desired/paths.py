@@ -30,11 +30,13 @@ class Base:
         directory: The absolute directory of the YAML file, links resolved.
         root: The absolute directory of the repository, links resolved.
         shown: The directory as messages call it, POSIX, empty for the current one.
+        named: Every path that was asked for through this base and those of included files, links not resolved.
     """
 
     directory: str
     root: str
     shown: str
+    named: set[str] = field(default_factory=set, repr=False, compare=False)
     _folders: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def show(self, written: str) -> str:
@@ -51,7 +53,9 @@ class Base:
             raise MaterialError("a path with a control character")
         if written.startswith("~"):
             raise MaterialError(f"{written}: `~` is not expanded", hint="write the path out")
-        return os.path.normpath(os.path.join(self.directory, written))
+        path = os.path.normpath(os.path.join(self.directory, written))
+        self.named.add(path)
+        return path
 
     def inside(self, written: str) -> str:
         """The absolute path of a file inside the repository, links resolved.
@@ -90,7 +94,7 @@ def base_of(file: str) -> Base:
 
 def base_of_included(outer: Base, written: str) -> Base:
     """The base of the paths in an included file: its own directory, in the repository of the file that includes it."""
-    return Base(os.path.dirname(outer.inside(written)), outer.root, os.path.dirname(outer.show(written)))
+    return Base(os.path.dirname(outer.inside(written)), outer.root, os.path.dirname(outer.show(written)), outer.named)
 
 
 def _repository_of(directory: Path) -> Path:

@@ -71,6 +71,7 @@ class Reading:
     parts: list[Part] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
+    named: set[str] = field(default_factory=set)  # every path that the files name, whether it is there or not
     _seen: set[str] = field(default_factory=set)
 
     def in_file_order(self) -> list[Problem]:
@@ -88,7 +89,9 @@ class Reading:
         self.order.append(shown)
         content = self._content(path, shown, Source(shown, 1))
         if content is not None:
-            self._read(content, shown, STATE, base_of(path), {os.path.realpath(path): Source(shown, 1)})
+            base = base_of(path)
+            self.named = base.named
+            self._read(content, shown, STATE, base, {os.path.realpath(path): Source(shown, 1)})
 
     def _content(self, path: str, shown: str, asked_for_at: Source) -> bytes | None:
         try:

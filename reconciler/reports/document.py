@@ -174,6 +174,7 @@ def _target(report: Report, target: TargetReport) -> dict[str, Any]:
             "where": failure.where,
             "hint": failure.hint,
             "exit_code": failure.exit_code,
+            **({} if failure.is_tried else {"tried": False}),
             "problems": [
                 {"message": message, "where": where, "hint": hint} for message, where, hint in failure.problems
             ],

@@ -16,7 +16,7 @@ from reconciler.reports.standing import APPLIED, Severity, Standing, standings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from reconciler.model import Report, TargetReport
+    from reconciler.model import Failure, Report, TargetReport
     from reconciler.reports.horizon import Ending
 
 
@@ -24,6 +24,7 @@ class Verdict(StrEnum):
     """How one keystore came out of the run, the worst first."""
 
     FAILED = "failed"
+    NOT_TRIED = "not tried"
     PART = "applied in part"
     APPLIED = "applied"
     DIFFERS = "with differences"
@@ -76,7 +77,7 @@ def _verdict(command: str, target: TargetReport, found: Sequence[Standing]) -> V
         complete = all(outcome.status is OutcomeStatus.APPLIED for outcome in target.outcomes)
         return Verdict.APPLIED if complete and target.failure is None else Verdict.PART
     if target.failure is not None or target.plan is None:
-        return Verdict.FAILED
+        return Verdict.FAILED if target.failure is None or target.failure.is_tried else Verdict.NOT_TRIED
     if command == "drift":
         differs = any(standing.differs for standing in found) or difference_count(target)
         return Verdict.DIFFERS if differs else Verdict.QUIET
@@ -113,11 +114,21 @@ def causes(command: str, fleet: Sequence[Member]) -> tuple[Cause, ...]:
 
 def _symptoms(command: str, member: Member) -> Iterator[tuple[str, str, str, Severity]]:
     if member.target.failure is not None and member.verdict is Verdict.FAILED:
-        yield "", "failed", member.target.failure.message, Severity.ERROR
+        yield "", "failed", _reason(member.target.failure, member.target.location), Severity.ERROR
+    if member.target.failure is not None and member.verdict is Verdict.NOT_TRIED:
+        yield "", "not tried", member.target.failure.message.removeprefix("not tried: "), Severity.WARNING
     for standing in member.standings:
         what = _symptom(command, standing)
         if what is not None:
             yield standing.alias, what, _subject(standing), standing.severity
+
+
+def _reason(failure: Failure, location: str) -> str:
+    """Why a keystore failed, without its own name: so the same reason is the same text for all of them."""
+    reason = failure.message
+    for name in (failure.where, location):
+        reason = reason.replace(name, "…") if name else reason
+    return reason.removeprefix("… ")
 
 
 def _symptom(command: str, standing: Standing) -> str | None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 SEVERITY_TONES = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.NOTE: "note", Severity.NONE: "good"}
 _VERDICT_TONES = {
     Verdict.FAILED: "bad",
+    Verdict.NOT_TRIED: "warn",
     Verdict.PART: "bad",
     Verdict.APPLIED: "good",
     Verdict.DIFFERS: "warn",
@@ -167,6 +168,7 @@ class Page:
     shares: tuple[Share, ...]
     rows: tuple[Row, ...]
     causes: tuple[Cause, ...]
+    states: tuple[str, ...]
     calendar: Calendar | None
     sections: tuple[Section, ...]
     statuses: tuple[tuple[str, int], ...]
@@ -197,6 +199,7 @@ def page(report: Report) -> Page:
         else (),
         rows=tuple(_row(report, member) for member in sorted(fleet, key=_badness)) if is_fleet else (),
         causes=causes(report.command, fleet),
+        states=tuple(member.target.state for member in fleet),
         calendar=calendar([one for member in fleet for one in member.endings], report.generated_at)
         if is_fleet
         else None,

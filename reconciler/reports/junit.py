@@ -56,7 +56,8 @@ def _cases(command: str, member: Member) -> Iterator[Element]:
     target = member.target
     if target.failure is not None:
         case = _case(target, "keystore", None)
-        _end(case, _ERROR, f"exit-{target.failure.exit_code}", target.failure.message, _failure_text(target.failure))
+        end = _ERROR if target.failure.is_tried else _SKIPPED
+        _end(case, end, f"exit-{target.failure.exit_code}", target.failure.message, _failure_text(target.failure))
         yield case
     for standing in member.standings:
         case = _case(target, standing.title, standing.source)

@@ -72,10 +72,11 @@ def _parts(report: Report, fleet: Sequence[Member]) -> Iterator[_Part]:
     """The most important first: what comes late is cut first."""
     if len(fleet) > 1:
         yield from _overview(report, fleet)
-    for member in fleet:
+    tried = [member for member in fleet if len(fleet) == 1 or member.verdict is not Verdict.NOT_TRIED]
+    for member in tried:
         if member.target.failure is not None:
             yield _failure(member, member.target.failure)
-    for member in fleet:
+    for member in tried:
         if member.target.plan is not None and (len(fleet) == 1 or not _is_silent(report.command, member)):
             yield _Part((f"### {code(member.target.state)} → {code(member.target.location)}", ""), (), ())
             yield from _SECTIONS[report.command](member, report.generated_at)
@@ -163,8 +164,10 @@ def _title(report: Report, fleet: Sequence[Member]) -> str:
             what = _counted(sum(member.differences for member in fleet), "difference")
         case _:
             what = _applied_title([outcome for member in fleet for outcome in member.target.outcomes or ()])
-    failed = sum(member.target.failure is not None for member in fleet)
+    failed = sum(member.target.failure is not None and member.target.failure.is_tried for member in fleet)
+    left_out = sum(member.verdict is Verdict.NOT_TRIED for member in fleet)
     failures = f", {plural(failed, 'keystore')} failed" if failed else ""
+    failures += f", {left_out} not tried" if left_out else ""
     return f"{_TITLES[report.command]}: {what}{failures}"
 
 
@@ -186,7 +189,7 @@ def _overview(report: Report, fleet: Sequence[Member]) -> Iterator[_Part]:
     shared = causes(report.command, fleet)
     if shared:
         head = ("**In several keystores**", "", *table_head(("what", "alias", "certificate", "keystores")))
-        yield _Part(head, [_cause(cause, len(fleet)) for cause in shared])
+        yield _Part(head, [_cause(cause, fleet) for cause in shared])
     loud = [member for member in fleet if member.verdict is not Verdict.QUIET or member.near]
     if loud:
         columns = ("keystore", "result", _COUNTED[report.command], "past or near their end", "next to end")
@@ -197,8 +200,15 @@ def _overview(report: Report, fleet: Sequence[Member]) -> Iterator[_Part]:
 _COUNTED = {"plan": "changes", "apply": "changes", "drift": "differences"}
 
 
-def _cause(cause: Cause, total: int) -> str:
-    return row((cause.what, code(cause.alias), escaped(cause.detail), f"{len(cause.places)} of {total}"))
+def _cause(cause: Cause, fleet: Sequence[Member]) -> str:
+    """Of many keystores the number says enough; a few are named."""
+    where = f"{len(cause.places)} of {len(fleet)}"
+    if len(cause.places) <= _FEW_PLACES < len(fleet):
+        where += ": " + ", ".join(code(fleet[place - 1].target.state) for place in cause.places)
+    return row((cause.what, code(cause.alias), escaped(cause.detail), where))
+
+
+_FEW_PLACES = 4
 
 
 def _member(command: str, member: Member, now: datetime) -> str:

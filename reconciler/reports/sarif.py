@@ -60,7 +60,8 @@ def _driver(report: Report, results: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _invocation(report: Report, count: int) -> dict[str, Any]:
     cut = f"{count - MOST_RESULTS} of {count} results were left out, the least severe first."
-    notifications = [_notification("error", target.failure.message) for target in report.targets if target.failure]
+    failures = [target.failure for target in report.targets if target.failure]
+    notifications = [_notification("error" if one.is_tried else "warning", one.message) for one in failures]
     if count > MOST_RESULTS:
         notifications.append(_notification("warning", cut))
     return {
@@ -79,7 +80,7 @@ def _notification(level: str, text: str) -> dict[str, Any]:
 
 def _results(command: str, member: Member) -> Iterator[dict[str, Any]]:
     target = member.target
-    if target.failure is not None:
+    if target.failure is not None and target.failure.is_tried:
         yield from _failure_results(target, target.failure)
     for standing in member.standings:
         for rule in _rules(standing):

@@ -105,7 +105,8 @@ def _heading(target: TargetReport, paint: Palette) -> str:
 def _failure(target: TargetReport, paint: Palette) -> Iterator[str]:
     """One line: the whole message, with its place and its hint, stands on standard error."""
     if target.failure is not None:
-        yield f"  {paint.bad('failed')}  {printable(target.failure.message)}"
+        failed = f"{paint.bad('failed')}  " if target.failure.is_tried else ""
+        yield f"  {failed}{printable(target.failure.message)}"
 
 
 # ---------------------------------------------------------------------------------------------------- plan
@@ -488,6 +489,8 @@ _SECTIONS = {"plan": _plan, "apply": _apply, "drift": _drift}
 
 
 def _is_silent(command: str, member: Member) -> bool:
+    if member.verdict is Verdict.NOT_TRIED:
+        return True
     if member.verdict is not Verdict.QUIET:
         return False
     if receivers.lines(command, member.target):
@@ -499,11 +502,9 @@ def _fleet(report: Report, fleet: Sequence[Member], paint: Palette) -> Iterator[
     silent = [member for member in fleet if _is_silent(report.command, member)]
     if len(silent) < len(fleet):
         yield ""
-    if len(silent) <= _QUIET_LISTED:
-        for member in silent:
-            yield f"{_heading(member.target, paint)}  {paint.good('nothing to do')}"
-    elif silent:
-        yield f"{paint.strong(f'{len(silent)} keystores')}  {paint.good('nothing to do')}"
+    left_out = [member for member in silent if member.verdict is Verdict.NOT_TRIED]
+    yield from _listed([member for member in silent if member not in left_out], paint.good("nothing to do"), paint)
+    yield from _listed(left_out, paint.careful("not tried"), paint)
     if silent:
         yield ""
     yield from _causes(causes(report.command, fleet), len(fleet), paint)
@@ -513,6 +514,14 @@ def _fleet(report: Report, fleet: Sequence[Member], paint: Palette) -> Iterator[
     if report.command == "drift":
         total = sum((coverage(member.target) for member in fleet), Coverage())
         yield from (paint.quiet(line) for line in _coverage(total, ""))
+
+
+def _listed(members_of_a_kind: Sequence[Member], what: str, paint: Palette) -> Iterator[str]:
+    if len(members_of_a_kind) > _QUIET_LISTED:
+        yield f"{paint.strong(f'{len(members_of_a_kind)} keystores')}  {what}"
+        return
+    for member in members_of_a_kind:
+        yield f"{_heading(member.target, paint)}  {what}"
 
 
 def _causes(found: Sequence[Cause], total: int, paint: Palette) -> Iterator[str]:

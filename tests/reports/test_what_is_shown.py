@@ -14,6 +14,7 @@ from reconciler.model import (
     Change,
     DesiredState,
     Expiry,
+    Failure,
     Finding,
     Outcome,
     OutcomeStatus,
@@ -256,6 +257,27 @@ def test_the_same_failure_in_several_keystores_is_one_cause() -> None:
     report = sample.report("plan", *(sample.failed(f"n{number}", sample.UNREADABLE) for number in range(3)))
     (cause,) = causes("plan", members(report))
     assert (cause.what, cause.detail, len(cause.places)) == ("failed", sample.UNREADABLE.message, 3)
+
+
+def test_a_failure_that_names_its_keystore_has_the_same_cause_as_another() -> None:
+    failed = [
+        replace(
+            sample.failed(host, Failure(f"{host} cannot be reached: refused", host, None, 3)),
+            location=f"https://{host}",
+        )
+        for host in ("a.example.com", "b.example.com")
+    ]
+    (cause,) = causes("drift", members(sample.report("drift", *failed)))
+    assert (cause.what, cause.detail, cause.places) == ("failed", "cannot be reached: refused", (1, 2))
+
+
+def test_few_keystores_of_many_are_named_and_many_are_counted() -> None:
+    failed = [sample.failed(f"n{number}", sample.UNREADABLE) for number in range(3)]
+    quiet = [sample.target(sample.quiet()) for _ in range(3)]
+    few = render("markdown", sample.report("drift", *failed, *quiet))
+    many = render("markdown", sample.report("drift", *failed, *failed))
+    assert "| 3 of 6: `keystores/n0.yaml`, `keystores/n1.yaml`, `keystores/n2.yaml` |" in few
+    assert "| 6 of 6 |" in many
 
 
 def test_an_alias_twice_in_one_keystore_is_no_fleet() -> None:
