@@ -67,6 +67,7 @@ def command(
     """
     from reconciler.commands.carrying_out import carry_out, confirm, exit_code_of
     from reconciler.commands.output import write_report
+    from reconciler.commands.policy_checks import refuse_policy_errors
     from reconciler.commands.receiver_checks import ReceiverWishes, outlook_of, refuse_breaking
     from reconciler.commands.reviewed import check_age, check_same, max_age, read_reviewed
     from reconciler.commands.targets import Planning, exit_codes, plan_states, worst
@@ -88,6 +89,7 @@ def command(
         if any(exit_codes(report)):
             return _not_as_reviewed(report, format_name)
         check_same(reviewed, report)
+    refuse_policy_errors(report)
     planned = [target.plan for target in report.targets if target.plan is not None]
     if not allow_mass_change:
         for target in planned:

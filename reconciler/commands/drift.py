@@ -24,7 +24,7 @@ def command(
     """Show how the live keystore differs from git, and what is about to expire.
 
     With --check-receivers also how the receivers differ from what was recorded of them, and whether they still fit.
-    Exits with 2 when there are differences. Reads only.
+    Exits with 2 when there are differences, and with 1 when the policy has errors. Reads only.
 
     \b
     Examples:
@@ -33,11 +33,14 @@ def command(
       reconcile drift keystore.yaml --check-receivers
     """
     from reconciler.commands.output import write_report
+    from reconciler.commands.policy_checks import refuse_policy_errors
     from reconciler.commands.receiver_checks import ReceiverWishes, outlook_of
     from reconciler.commands.targets import Planning, exit_codes, plan_states, worst
     from reconciler.compare import is_difference
     from reconciler.desired import load_states
+    from reconciler.errors import PolicyError
     from reconciler.model import Unmanaged
+    from reconciler.terminal import print_error
 
     loaded = load_states(states)
     wishes = ReceiverWishes(check_receivers, False, horizon, jobs, receiver_timeout)
@@ -45,6 +48,11 @@ def command(
     report = plan_states(loaded, datetime.now(UTC), "drift", how, jobs)
     write_report(report, format_name)
     codes = exit_codes(report)
+    try:
+        refuse_policy_errors(report)
+    except PolicyError as error:
+        print_error(error)
+        codes.append(error.exit_code)
     for target in report.targets:
         if target.plan is not None:
             listed = target.plan.desired.unmanaged is not Unmanaged.IGNORE

@@ -51,6 +51,7 @@ def command(
       reconcile plan keystore.yaml --check-receivers --horizon 180d
     """
     from reconciler.commands.output import write_report
+    from reconciler.commands.policy_checks import refuse_policy_errors
     from reconciler.commands.receiver_checks import ReceiverWishes, outlook_of, refuse_breaking
     from reconciler.commands.targets import Planning, exit_codes, plan_states, worst
     from reconciler.desired import load_states
@@ -61,6 +62,7 @@ def command(
     write_report(report, format_name)
     codes = exit_codes(report)
     try:
+        refuse_policy_errors(report)
         refuse_breaking(report, wishes, now, open_live_keys=False)
     except ReconcileError as error:
         print_error(error)
@@ -80,7 +82,7 @@ def _write_plan(report: Report, out: str, *, complete: bool) -> None:
     if not complete:
         from reconciler.terminal import say
 
-        say("the plan was not written, for not every keystore could be planned", where=out)
+        say("the plan was not written, for not every keystore could be planned, or the policy has errors", where=out)
         return
     try:
         Path(out).write_text(render("json", report), encoding="utf-8")

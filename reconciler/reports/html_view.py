@@ -15,6 +15,8 @@ from reconciler.reports.fleet import Verdict, causes, members
 from reconciler.reports.horizon import Term
 from reconciler.reports.html_certificates import Certificates
 from reconciler.reports.html_timeline import TONES, calendar, timeline
+from reconciler.reports.policy import policy_of, severity_of
+from reconciler.reports.receivers import receivers_of, status_severity, trusted_until
 from reconciler.reports.side_by_side import CLASSIFICATIONS, compare_change
 from reconciler.reports.standing import APPLIED, Severity
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from reconciler.model import Affect, Change, Difference, Failure, Outcome, Report
+    from reconciler.model import Affect, Change, Difference, Failure, Outcome, PolicyFinding, ReceiverVerdict, Report
     from reconciler.reports.fleet import Cause, Member
     from reconciler.reports.horizon import Ending
     from reconciler.reports.html_certificates import Chain, Listed
@@ -113,6 +115,36 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of what the policy has to say."""
+
+    level: str
+    tone: str
+    check: str
+    alias: str
+    message: str
+    hint: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One row of the table of receivers."""
+
+    name: str
+    address: str
+    status: str
+    tone: str
+    message: str
+    hint: str
+    notes: tuple[str, ...]
+    key_pair: str
+    until: str
+    left: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """One keystore."""
 
@@ -132,6 +164,8 @@ class Section:
     lines: tuple[Line, ...]
     ignored: int
     chains: tuple[Chain, ...]
+    policy: tuple[Rule, ...]
+    receivers: tuple[Connection, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +365,33 @@ def _section(report: Report, member: Member, certificates: Certificates, count: 
         lines=lines,
         ignored=found.unmanaged - listed,
         chains=chains,
+        policy=tuple(map(_rule, policy_of(target))),
+        receivers=tuple(_connection(report.command, verdict, now) for verdict in receivers_of(target)),
+    )
+
+
+def _rule(finding: PolicyFinding) -> Rule:
+    tone = SEVERITY_TONES[severity_of(finding)]
+    where = place(finding.source)
+    return Rule(finding.level, tone, finding.check, finding.alias, finding.message, finding.hint, where)
+
+
+def _connection(command: str, verdict: ReceiverVerdict, now: datetime) -> Connection:
+    receiver, until = verdict.receiver, trusted_until(verdict)
+    differences = verdict.differences if command == "drift" else ()
+    notes = dict.fromkeys(note.message for note in (*differences, *verdict.warnings))
+    return Connection(
+        name=receiver.name,
+        address=receiver.address,
+        status=_words(verdict.status),
+        tone=SEVERITY_TONES[Severity.WARNING if differences else status_severity(verdict)],
+        message=verdict.message,
+        hint=verdict.hint,
+        notes=tuple(note for note in notes if note != verdict.message),
+        key_pair=receiver.key_pair or "",
+        until=day(until) if until else "",
+        left=left(until, now) if until else "",
+        place=place(receiver.source),
     )
 
 

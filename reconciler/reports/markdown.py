@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.model import Action, Expiry, OutcomeStatus, WantedKeyPair
-from reconciler.reports import receivers
+from reconciler.reports import policy, receivers
 from reconciler.reports.coverage import coverage
 from reconciler.reports.document import NOT_CHANGED, summary
 from reconciler.reports.drift_groups import drift_groups
@@ -84,7 +84,9 @@ def _parts(report: Report, fleet: Sequence[Member]) -> Iterator[_Part]:
 
 
 def _is_silent(command: str, member: Member) -> bool:
-    if receivers.lines(command, member.target) or (command == "plan" and receivers.staying(member.target)):
+    if receivers.lines(command, member.target) or policy.is_loud(member.target):
+        return False
+    if command == "plan" and receivers.staying(member.target):
         return False
     return member.verdict is Verdict.QUIET and not (command == "drift" and member.near)
 
@@ -245,6 +247,7 @@ def _plan(member: Member, now: datetime) -> Iterator[_Part]:
     staying = receivers.staying(member.target)
     if staying:
         yield _told("**Stays for now**", ((one.alias, one.message, one.source) for one in staying))
+    yield from _policy(member)
     yield from _receivers("plan", member)
     yield _Part((_totals(member),))
 
@@ -252,6 +255,24 @@ def _plan(member: Member, now: datetime) -> Iterator[_Part]:
 def _told(title: str, found: Iterable[tuple[str, str, Source | None]]) -> _Part:
     rows = [row((code(alias), escaped(message), code(place(source)))) for alias, message, source in found]
     return _Part((title, "", *table_head(("alias", "why", "asked for at"))), rows)
+
+
+def _policy(member: Member) -> Iterator[_Part]:
+    found = policy.policy_of(member.target)
+    if found:
+        rows = [
+            row(
+                (
+                    f"{_SIGNS.get(policy.severity_of(one), '')} {one.level}".strip(),
+                    one.check,
+                    code(one.alias),
+                    escaped(one.message),
+                    code(place(one.source)),
+                )
+            )
+            for one in found
+        ]
+        yield _Part(("**Policy**", "", *table_head(("severity", "check", "alias", "what", "declared at"))), rows)
 
 
 def _receivers(command: str, member: Member) -> Iterator[_Part]:
@@ -355,6 +376,7 @@ def _drift(member: Member, now: datetime) -> Iterator[_Part]:
         yield _group(group)
     if member.near:
         yield _endings("**Past or near its end**", member.near, now)
+    yield from _policy(member)
     yield from _receivers("drift", member)
     found = coverage(member.target)
     parts = ", ".join(f"{count} {what} ({found.share(count)} %)" for what, count in found.parts if count)

@@ -15,7 +15,7 @@ from reconciler.model import (
     WantedImport,
     WantedKeyPair,
 )
-from reconciler.reports import receivers
+from reconciler.reports import policy, receivers
 from reconciler.reports.coverage import Coverage, coverage
 from reconciler.reports.document import NOT_CHANGED, summary
 from reconciler.reports.drift_groups import drift_groups
@@ -125,7 +125,7 @@ def _plan(member: Member, now: datetime, paint: Palette) -> Iterator[str]:
             yield from _change(change, columns, paint)
         yield ""
     yield from _unmended_lines(member, now, paint)
-    for part in (_accepted, _staying, _receivers):
+    for part in (_accepted, _policy, _staying, _receivers):
         if found := list(part(member, paint)):
             yield from (*([] if plan.changes else [""]), *found, "")
     yield from _totals(member, paint)
@@ -163,6 +163,19 @@ def _accepted(member: Member, paint: Palette) -> Iterator[str]:
         alias, where = (padded(printable(standing.alias), columns), _plain), printable(place(standing.source))
         pieces = ((printable(piece), _plain) for piece in _pieces(standing))
         yield from _row(4, 8, alias, *pieces, (where, paint.quiet))
+
+
+def _policy(member: Member, paint: Palette) -> Iterator[str]:
+    """What the policy has to say, a line for each finding."""
+    found = policy.policy_of(member.target)
+    if found:
+        yield f"  {paint.strong('Policy')}"
+    columns = _alias_columns(finding.alias for finding in found)
+    for finding in found:
+        level = (f"{finding.level:<7}", _severity_colour(policy.severity_of(finding), paint))
+        alias = (padded(printable(finding.alias), columns), _plain)
+        message = (printable(finding.message), _plain)
+        yield from _row(4, 8, level, (finding.check, paint.quiet), alias, message, (place(finding.source), paint.quiet))
 
 
 def _receivers(member: Member, paint: Palette, command: str = "plan") -> Iterator[str]:
@@ -433,6 +446,7 @@ _TERM_TITLES = {
 _DRIFT_PARTS: tuple[Callable[[Member, datetime, Palette], Iterator[str]], ...] = (
     _differences,
     _expiries,
+    lambda member, _now, paint: _policy(member, paint),
     lambda member, _now, paint: _receivers(member, paint, "drift"),
 )
 
@@ -492,7 +506,7 @@ _SECTIONS = {"plan": _plan, "apply": _apply, "drift": _drift}
 def _is_silent(command: str, member: Member) -> bool:
     if member.verdict is not Verdict.QUIET:
         return False
-    if receivers.lines(command, member.target):
+    if receivers.lines(command, member.target) or policy.is_loud(member.target):
         return False
     return not (member.near if command == "drift" else _unmended(member) or receivers.staying(member.target))
 
@@ -512,6 +526,8 @@ def _fleet(report: Report, fleet: Sequence[Member], paint: Palette) -> Iterator[
     counts = {verdict: sum(member.verdict is verdict for member in fleet) for verdict in Verdict}
     parts = [f"{count} {verdict}" for verdict, count in counts.items() if count]
     yield f"{paint.strong('Fleet')}: {len(fleet)} keystores: {', '.join(parts)}"
+    if found := policy.counted(finding for member in fleet for finding in policy.policy_of(member.target)):
+        yield paint.quiet(f"Policy: {found}")
     if report.command == "drift":
         total = sum((coverage(member.target) for member in fleet), Coverage())
         yield from (paint.quiet(line) for line in _coverage(total, ""))
