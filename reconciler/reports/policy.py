@@ -32,6 +32,12 @@ def is_loud(target: TargetReport) -> bool:
     return any(finding.level is not PolicyLevel.NOTE for finding in policy_of(target))
 
 
+def notes(target: TargetReport) -> str:
+    """How many notes there are, in words; empty where there are none."""
+    count = sum(finding.level is PolicyLevel.NOTE for finding in policy_of(target))
+    return f"{plural(count, 'note')} of the policy" if count else ""
+
+
 def counted(findings: Iterable[PolicyFinding]) -> str:
     """``1 error, 3 warnings``; empty where there is nothing."""
     counts = Counter(finding.level for finding in findings)

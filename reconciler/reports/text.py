@@ -9,6 +9,7 @@ from reconciler.model import (
     Action,
     Expiry,
     OutcomeStatus,
+    PolicyLevel,
     Status,
     Step,
     WantedCertificate,
@@ -166,16 +167,16 @@ def _accepted(member: Member, paint: Palette) -> Iterator[str]:
 
 
 def _policy(member: Member, paint: Palette) -> Iterator[str]:
-    """What the policy has to say, a line for each finding."""
-    found = policy.policy_of(member.target)
+    """What the policy has to say, a line for each finding; notes are counted below, not listed."""
+    found = [one for one in policy.policy_of(member.target) if one.level is not PolicyLevel.NOTE]
     if found:
         yield f"  {paint.strong('Policy')}"
     columns = _alias_columns(finding.alias for finding in found)
     for finding in found:
         level = (f"{finding.level:<7}", _severity_colour(policy.severity_of(finding), paint))
         alias = (padded(printable(finding.alias), columns), _plain)
-        message = (printable(finding.message), _plain)
-        yield from _row(4, 8, level, (finding.check, paint.quiet), alias, message, (place(finding.source), paint.quiet))
+        message, where = (printable(finding.message), _plain), printable(place(finding.source))
+        yield from _row(4, 8, level, (finding.check, paint.quiet), alias, message, (where, paint.quiet))
 
 
 def _receivers(member: Member, paint: Palette, command: str = "plan") -> Iterator[str]:
@@ -287,6 +288,7 @@ def _totals(member: Member, paint: Palette) -> Iterator[str]:
     counts = summary(member.target)
     parts = [words.format(counts[action]) for action, words in _WORDS.items() if counts[action]]
     others = [f"{counts[status]} {status}" for status in NOT_CHANGED if counts[status]]
+    others += [notes] if (notes := policy.notes(member.target)) else []
     declared = sum(standing.is_declared for standing in member.standings)
     if not parts:
         rest = f"; {', '.join(others)}" if others else ""
@@ -487,7 +489,8 @@ def _drift_totals(member: Member, paint: Palette) -> Iterator[str]:
     in_sync = sum(standing.finding.status is Status.IN_SYNC for standing in declared)
     different = member.differences
     verdict = paint.careful(f"Drift: {plural(different, 'difference')}") if different else paint.good("No drift")
-    yield f"  {verdict}; {in_sync} of {len(declared)} declared in sync"
+    notes = policy.notes(member.target)
+    yield f"  {verdict}; {in_sync} of {len(declared)} declared in sync{f'; {notes}' if notes else ''}"
     yield from (paint.quiet(line) for line in _coverage(coverage(member.target), "  "))
     yield from _about_receivers(member, paint)
 
