@@ -10,7 +10,7 @@ from reconciler.model import Action, EntryKind, OutcomeStatus, Status, Step, Wan
 from reconciler.reports.coverage import Coverage, coverage
 from reconciler.reports.document import summary
 from reconciler.reports.drift_groups import drift_groups
-from reconciler.reports.facts import day, declared, left, place, plural, short
+from reconciler.reports.facts import announcement, day, declared, left, place, plural, short
 from reconciler.reports.fleet import Verdict, causes, members
 from reconciler.reports.horizon import Term
 from reconciler.reports.html_certificates import Certificates
@@ -166,6 +166,7 @@ class Section:
     chains: tuple[Chain, ...]
     policy: tuple[Rule, ...]
     receivers: tuple[Connection, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,6 +368,7 @@ def _section(report: Report, member: Member, certificates: Certificates, count: 
         chains=chains,
         policy=tuple(map(_rule, policy_of(target))),
         receivers=tuple(_connection(report.command, verdict, now) for verdict in receivers_of(target)),
+        notes=target.notes,
     )
 
 
@@ -463,7 +465,7 @@ def _line(standing: Standing, ending: Ending | None, certificates: Certificates,
         status=_words(standing.outcome.status if standing.outcome else finding.status),
         tone="" if finding.status is Status.PROTECTED and not standing.differs else SEVERITY_TONES[standing.severity],
         needs_attention=standing.differs or standing.severity in {Severity.ERROR, Severity.WARNING},
-        message=standing.message,
+        message="; ".join(text for text in (standing.message, announcement(finding, now)) if text),
         differences=finding.differences if standing.status != APPLIED else (),
         kind=standing.entry.kind.replace("-", " ") if standing.entry else "",
         until=day(ending.moment) if ending and ending.moment else "",

@@ -11,6 +11,7 @@ from reconciler.reports.coverage import coverage
 from reconciler.reports.document import NOT_CHANGED, summary
 from reconciler.reports.drift_groups import drift_groups
 from reconciler.reports.facts import (
+    announcement,
     day,
     declared,
     fingerprint_or_text,
@@ -373,7 +374,7 @@ def _outcome(outcome: Outcome, now: datetime) -> str:
 
 def _drift(member: Member, now: datetime) -> Iterator[_Part]:
     for group in drift_groups(member.standings):
-        yield _group(group)
+        yield _group(group, now)
     if member.near:
         yield _endings("**Past or near its end**", member.near, now)
     yield from _policy(member)
@@ -384,26 +385,27 @@ def _drift(member: Member, now: datetime) -> Iterator[_Part]:
     yield _Part((f"{verdict}; {plural(found.entries, 'entry', 'entries')}{f': {parts}' if parts else ''}.",))
 
 
-def _group(group: Group) -> _Part:
+def _group(group: Group, now: datetime) -> _Part:
     if group.key == "changed":
         columns: tuple[str, ...] = ("alias", "what", "live", "declared", "declared at")
         rows = [line for standing in group.standings for line in _changed(standing)]
     else:
         columns = ("alias", "what", "certificate", "declared at")
-        rows = [_standing(standing) for standing in group.standings]
+        rows = [_standing(standing, now) for standing in group.standings]
     if group.key == "protected":
         title = f"<details><summary>{group.title}: {len(group.standings)}</summary>"
         return _Part((title, "", *table_head(columns)), rows, ("", "</details>", ""))
     return _Part((f"**{group.title}**", "", *table_head(columns)), rows)
 
 
-def _standing(standing: Standing) -> str:
+def _standing(standing: Standing, now: datetime) -> str:
     finding, leaf = standing.finding, standing.leaf
+    said = [escaped(text) for text in (finding.message, announcement(finding, now)) if text]
     if leaf is not None:
         certificate = f"{escaped(short_name(leaf))}<br>until {day(leaf.not_after)}"
     else:
         certificate = escaped(declared(finding.wanted)) if finding.wanted else ""
-    return row((code(standing.title), escaped(finding.message), certificate, code(place(standing.source))))
+    return row((code(standing.title), "<br>".join(said), certificate, code(place(standing.source))))
 
 
 def _changed(standing: Standing) -> Iterator[str]:

@@ -21,6 +21,7 @@ from reconciler.reports.coverage import Coverage, coverage
 from reconciler.reports.document import NOT_CHANGED, summary
 from reconciler.reports.drift_groups import drift_groups
 from reconciler.reports.facts import (
+    announcement,
     day,
     declared,
     declared_subject,
@@ -126,8 +127,9 @@ def _plan(member: Member, now: datetime, paint: Palette) -> Iterator[str]:
             yield from _change(change, columns, paint)
         yield ""
     yield from _unmended_lines(member, now, paint)
-    for part in (_accepted, _policy, _staying, _receivers):
-        if found := list(part(member, paint)):
+    parts = (_accepted(member, now, paint), _policy(member, paint), _staying(member, paint), _receivers(member, paint))
+    for part in parts:
+        if found := list(part):
             yield from (*([] if plan.changes else [""]), *found, "")
     yield from _totals(member, paint)
     yield from _about_receivers(member, paint)
@@ -154,7 +156,7 @@ def _staying(member: Member, paint: Palette) -> Iterator[str]:
         yield from _row(4, 8, alias, (printable(finding.message), _plain), (place(finding.source), paint.quiet))
 
 
-def _accepted(member: Member, paint: Palette) -> Iterator[str]:
+def _accepted(member: Member, now: datetime, paint: Palette) -> Iterator[str]:
     """What the plan leaves as it is, because somebody answers for it."""
     found = [standing for standing in member.standings if standing.finding.status is Status.ACCEPTED]
     if found:
@@ -162,8 +164,7 @@ def _accepted(member: Member, paint: Palette) -> Iterator[str]:
     columns = _alias_columns(standing.alias for standing in found)
     for standing in found:
         alias, where = (padded(printable(standing.alias), columns), _plain), printable(place(standing.source))
-        pieces = ((printable(piece), _plain) for piece in _pieces(standing))
-        yield from _row(4, 8, alias, *pieces, (where, paint.quiet))
+        yield from _row(4, 8, alias, *_pieces(standing, now), (where, paint.quiet))
 
 
 def _policy(member: Member, paint: Palette) -> Iterator[str]:
@@ -366,32 +367,35 @@ def _drift(member: Member, now: datetime, paint: Palette) -> Iterator[str]:
     yield from _drift_totals(member, paint)
 
 
-def _differences(member: Member, _now: datetime, paint: Palette) -> Iterator[str]:
+def _differences(member: Member, now: datetime, paint: Palette) -> Iterator[str]:
     """Each group of differences; protected entries are counted below, not listed."""
     groups = [group for group in drift_groups(member.standings) if group.key != "protected"]
     columns = _alias_columns(standing.title for group in groups for standing in group.standings)
     for group in groups:
         if group is not groups[0]:
             yield ""
-        yield from _group(group, columns, paint)
+        yield from _group(group, now, columns, paint)
 
 
-def _group(group: Group, columns: int, paint: Palette) -> Iterator[str]:
+def _group(group: Group, now: datetime, columns: int, paint: Palette) -> Iterator[str]:
     yield f"  {paint.strong(group.title)}"
     for standing in group.standings:
         alias = (padded(printable(standing.title), columns), _severity_colour(standing.severity, paint))
         where = (printable(place(standing.source)), paint.quiet)
-        yield from _row(4, 8, alias, *((printable(piece), _plain) for piece in _pieces(standing)), where)
+        yield from _row(4, 8, alias, *_pieces(standing, now), where)
         for label, live, wanted in _differing(standing):
             yield from _difference(printable(label), printable(live), printable(wanted), paint)
 
 
-def _pieces(standing: Standing) -> tuple[str, ...]:
+def _pieces(standing: Standing, now: datetime) -> Iterator[tuple[str, Callable[[str], str]]]:
+    """What is said of an alias, in pieces that can stand on lines of their own."""
     acceptance = standing.finding.acceptance
-    if acceptance is None:
-        return (_said(standing),)
-    by = acceptance.by
-    return acceptance.message, f"until {by.until.isoformat()} by {by.owner}:", by.reason
+    pieces = [_said(standing), *announcement(standing.finding, now).split("; ")]
+    if acceptance is not None:
+        by = acceptance.by
+        pieces = [acceptance.message, f"until {by.until.isoformat()} by {by.owner}:", by.reason]
+    for piece in pieces:
+        yield printable(piece), _plain
 
 
 def _said(standing: Standing) -> str:
