@@ -516,7 +516,7 @@ CHECKS: tuple[Check, ...] = (
         _WARNING,
         "Its receivers get their next certificate from another root.",
         "Ask the receivers for their new root, and declare it with `replaces:`.",
-        "docs/policy.md names the statement for each root",
+        "The statements that `reconciler/distrusted_roots.py` names",
         _each(_root_distrusted),
     ),
     Check(
@@ -525,7 +525,7 @@ CHECKS: tuple[Check, ...] = (
         _NOTE,
         "Its receivers will move to another root before that day.",
         "Ask the receivers for their new root, and declare it beside the old one.",
-        "docs/policy.md names the statement for each root",
+        "The statements that `reconciler/distrusted_roots.py` names",
         _each(_root_distrust_soon),
     ),
     Check(
