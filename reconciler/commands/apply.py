@@ -89,12 +89,12 @@ def command(
         if any(exit_codes(report)):
             return _not_as_reviewed(report, format_name)
         check_same(reviewed, report)
-    refuse_policy_errors(report)
     planned = [target.plan for target in report.targets if target.plan is not None]
     if not allow_mass_change:
         for target in planned:
             check_mass_change(target)
     refuse_breaking(report, wishes, now, open_live_keys=True)
+    refuse_policy_errors(report)
     if any(target.changes for target in planned):
         if format_name == "text":
             write_report(report, "text")

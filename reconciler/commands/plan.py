@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,12 +62,15 @@ def command(
     report = plan_states(loaded, now, "plan", Planning(outlook=outlook_of(loaded, wishes)), jobs)
     write_report(report, format_name)
     codes = exit_codes(report)
-    try:
-        refuse_policy_errors(report)
-        refuse_breaking(report, wishes, now, open_live_keys=False)
-    except ReconcileError as error:
-        print_error(error)
-        codes.append(error.exit_code)
+    for refuse in (
+        partial(refuse_breaking, report, wishes, now, open_live_keys=False),
+        partial(refuse_policy_errors, report),
+    ):
+        try:
+            refuse()
+        except ReconcileError as error:
+            print_error(error)
+            codes.append(error.exit_code)
     if out:
         _write_plan(report, out, complete=not any(codes))
     if detailed_exitcode and any(target.plan and target.plan.changes for target in report.targets):
