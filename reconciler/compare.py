@@ -193,7 +193,13 @@ class _Comparison:
             self._staged(wanted),
             verdict.chain,
             renamed_from,
+            self._expecting(wanted) if verdict.status is Status.READY_TO_ACTIVATE else (),
         )
+
+    def _expecting(self, wanted: Wanted) -> tuple[str, ...]:
+        """The receivers that expect a key pair of us, and must import its successor."""
+        key = alias_key(wanted.alias)
+        return tuple(one.name for one in self.desired.receivers if alias_key(one.key_pair or "") == key)
 
     def _expiry(self, wanted: Wanted, entry: Entry | None) -> Expiry:
         before = NOTICE if isinstance(wanted, WantedCertificate) else wanted.renew_before

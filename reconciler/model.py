@@ -558,6 +558,28 @@ class KeystoreTarget:
         return self.type is StoreType.SAP_CLOUD_INTEGRATION
 
 
+class PolicyLevel(StrEnum):
+    """How grave a finding of the policy is."""
+
+    ERROR = "error"  # stops validate, plan and apply
+    WARNING = "warning"
+    NOTE = "note"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the files say of the checks in `reconciler.policy`.
+
+    Attributes:
+        levels: By the id of the check, where a file says something else than the default.
+        maximum_validity: How long a key pair may be valid; None for as long as it wants.
+    """
+
+    levels: Mapping[str, PolicyLevel] = field(default_factory=dict)
+    maximum_validity: timedelta | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class DesiredState:
     """One state file with everything that it includes, resolved and validated."""
@@ -571,6 +593,7 @@ class DesiredState:
     renamed: tuple[Renamed, ...] = ()
     receivers: tuple[Receiver, ...] = ()
     accepted: tuple[Accepted, ...] = ()
+    policy: Policy = field(default_factory=Policy)
 
 
 # ---------------------------------------------------------------------------------------------- findings
@@ -639,6 +662,31 @@ class Finding:
     renamed_from: Entry | None = None  # `live` still carries this old alias
     receivers: tuple[str, ...] = ()  # who still needs it, of a root that is to be replaced
     acceptance: Acceptance | None = None  # of an accepted finding
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFinding:
+    """What a check of the policy has to say of one alias, or of a receiver.
+
+    Attributes:
+        check: The id of the check.
+        level: How grave it is.
+        alias: The alias, or the name of the receiver.
+        message: What is the matter.
+        hint: What to do.
+        source: Where it is declared; None for what is only live.
+        sha256: Of the certificate that it is about.
+        is_live: Whether only the keystore shows it.
+    """
+
+    check: str
+    level: PolicyLevel
+    alias: str
+    message: str
+    hint: str
+    source: Source | None = None
+    sha256: str | None = None
+    is_live: bool = False
 
 
 # ---------------------------------------------------------------------------------------------- receivers
@@ -849,6 +897,7 @@ class TargetPlan:
     Attributes:
         receivers: In the order of the file.
         unneeded: The trusted certificates after the plan that carry no receiver that is known.
+        policy: What the policy has to say, the gravest first.
     """
 
     desired: DesiredState
@@ -857,6 +906,7 @@ class TargetPlan:
     changes: tuple[Change, ...]
     receivers: tuple[ReceiverVerdict, ...] = ()
     unneeded: tuple[str, ...] = ()
+    policy: tuple[PolicyFinding, ...] = ()
 
 
 # ------------------------------------------------------------------------------------------------- writes

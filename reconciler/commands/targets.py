@@ -149,6 +149,7 @@ def plan_state(state: DesiredState, now: datetime, how: Planning = AS_USUAL) -> 
     from reconciler.compare import incomplete
     from reconciler.desired import resolve
     from reconciler.planning import plan_target
+    from reconciler.policy import judge
     from reconciler.x509 import is_signed_by
 
     resolved = resolve(state)
@@ -163,7 +164,7 @@ def plan_state(state: DesiredState, now: datetime, how: Planning = AS_USUAL) -> 
             from reconciler.commands.foreseen import check_writable
 
             check_writable(plan, reader)
-        return plan
+        return replace(plan, policy=judge(plan, now))
     finally:
         reader.close()
 

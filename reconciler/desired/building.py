@@ -23,6 +23,7 @@ from reconciler.desired.key_pairs import generated_key_pair, replaceable_key
 from reconciler.desired.letters import Letters, shared_letters
 from reconciler.desired.material import KeyPairFile, further_certificates, look
 from reconciler.desired.pins import normalised_pin
+from reconciler.desired.policy import policy_of
 from reconciler.desired.receivers import receivers_of, shared_chains
 from reconciler.desired.tenant import TENANT, default_rekey, file_problems, tenant_problems, tenant_target
 from reconciler.desired.trusted_roots import trusted_root
@@ -95,6 +96,7 @@ class Building:
             renamed,
             receivers,
             accepted,
+            policy_of(self._parts, self._problems),
         )
         self._problems += shared_letters([state])
         return state

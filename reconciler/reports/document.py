@@ -9,6 +9,7 @@ from reconciler.ownership import protected_by as protection_of
 from reconciler.reports.coverage import coverage
 from reconciler.reports.facts import duration_text, serial
 from reconciler.reports.horizon import Term, endings
+from reconciler.reports.policy import policy_document
 from reconciler.reports.receivers import receiver_document
 from reconciler.reports.standing import standings
 from reconciler.sap_keys import WHERE, activation_day, receivers_of
@@ -163,6 +164,8 @@ def _target(report: Report, target: TargetReport) -> dict[str, Any]:
         document["coverage"] = _coverage(target)
         document["ends"] = _ends(target, report.generated_at)
         document |= sap_keys_document(target.plan.live, target.plan.desired.receivers)
+    if target.plan is not None:
+        document["policy"] = [policy_document(finding) for finding in target.plan.policy]
     if target.notes:
         document["notes"] = list(target.notes)
     if target.outcomes is not None:

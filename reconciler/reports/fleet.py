@@ -10,6 +10,7 @@ from reconciler.model import OutcomeStatus, WantedCertificate
 from reconciler.ownership import alias_key
 from reconciler.reports.facts import short_name
 from reconciler.reports.horizon import Term, endings
+from reconciler.reports.policy import policy_of, severity_of
 from reconciler.reports.receivers import difference_count
 from reconciler.reports.standing import APPLIED, Severity, Standing, standings
 
@@ -121,6 +122,8 @@ def _symptoms(command: str, member: Member) -> Iterator[tuple[str, str, str, Sev
         what = _symptom(command, standing)
         if what is not None:
             yield standing.alias, what, _subject(standing), standing.severity
+    for finding in policy_of(member.target):
+        yield finding.alias, finding.check, finding.message, severity_of(finding)
 
 
 def _reason(failure: Failure, location: str) -> str:

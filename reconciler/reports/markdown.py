@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.model import Action, Expiry, OutcomeStatus, WantedKeyPair
-from reconciler.reports import receivers
+from reconciler.reports import policy, receivers
 from reconciler.reports.coverage import coverage
 from reconciler.reports.document import NOT_CHANGED, summary
 from reconciler.reports.drift_groups import drift_groups
 from reconciler.reports.facts import (
+    announcement,
     day,
     declared,
     fingerprint_or_text,
@@ -85,7 +86,9 @@ def _parts(report: Report, fleet: Sequence[Member]) -> Iterator[_Part]:
 
 
 def _is_silent(command: str, member: Member) -> bool:
-    if receivers.lines(command, member.target) or (command == "plan" and receivers.staying(member.target)):
+    if receivers.lines(command, member.target) or policy.is_loud(member.target):
+        return False
+    if command == "plan" and receivers.staying(member.target):
         return False
     return member.verdict is Verdict.QUIET and not (command == "drift" and member.near)
 
@@ -255,6 +258,7 @@ def _plan(member: Member, now: datetime) -> Iterator[_Part]:
     staying = receivers.staying(member.target)
     if staying:
         yield _told("**Stays for now**", ((one.alias, one.message, one.source) for one in staying))
+    yield from _policy(member)
     yield from _receivers("plan", member)
     yield _Part((_totals(member),))
 
@@ -262,6 +266,24 @@ def _plan(member: Member, now: datetime) -> Iterator[_Part]:
 def _told(title: str, found: Iterable[tuple[str, str, Source | None]]) -> _Part:
     rows = [row((code(alias), escaped(message), code(place(source)))) for alias, message, source in found]
     return _Part((title, "", *table_head(("alias", "why", "asked for at"))), rows)
+
+
+def _policy(member: Member) -> Iterator[_Part]:
+    found = policy.policy_of(member.target)
+    if found:
+        rows = [
+            row(
+                (
+                    f"{_SIGNS.get(policy.severity_of(one), '')} {one.level}".strip(),
+                    one.check,
+                    code(one.alias),
+                    escaped(one.message),
+                    code(place(one.source)),
+                )
+            )
+            for one in found
+        ]
+        yield _Part(("**Policy**", "", *table_head(("severity", "check", "alias", "what", "declared at"))), rows)
 
 
 def _receivers(command: str, member: Member) -> Iterator[_Part]:
@@ -362,9 +384,10 @@ def _outcome(outcome: Outcome, now: datetime) -> str:
 
 def _drift(member: Member, now: datetime) -> Iterator[_Part]:
     for group in drift_groups(member.standings):
-        yield _group(group)
+        yield _group(group, now)
     if member.near:
         yield _endings("**Past or near its end**", member.near, now)
+    yield from _policy(member)
     yield from _receivers("drift", member)
     found = coverage(member.target)
     parts = ", ".join(f"{count} {what} ({found.share(count)} %)" for what, count in found.parts if count)
@@ -372,26 +395,27 @@ def _drift(member: Member, now: datetime) -> Iterator[_Part]:
     yield _Part((f"{verdict}; {plural(found.entries, 'entry', 'entries')}{f': {parts}' if parts else ''}.",))
 
 
-def _group(group: Group) -> _Part:
+def _group(group: Group, now: datetime) -> _Part:
     if group.key == "changed":
         columns: tuple[str, ...] = ("alias", "what", "live", "declared", "declared at")
         rows = [line for standing in group.standings for line in _changed(standing)]
     else:
         columns = ("alias", "what", "certificate", "declared at")
-        rows = [_standing(standing) for standing in group.standings]
+        rows = [_standing(standing, now) for standing in group.standings]
     if group.key == "protected":
         title = f"<details><summary>{group.title}: {len(group.standings)}</summary>"
         return _Part((title, "", *table_head(columns)), rows, ("", "</details>", ""))
     return _Part((f"**{group.title}**", "", *table_head(columns)), rows)
 
 
-def _standing(standing: Standing) -> str:
+def _standing(standing: Standing, now: datetime) -> str:
     finding, leaf = standing.finding, standing.leaf
+    said = [escaped(text) for text in (finding.message, announcement(finding, now)) if text]
     if leaf is not None:
         certificate = f"{escaped(short_name(leaf))}<br>until {day(leaf.not_after)}"
     else:
         certificate = escaped(declared(finding.wanted)) if finding.wanted else ""
-    return row((code(standing.title), escaped(finding.message), certificate, code(place(standing.source))))
+    return row((code(standing.title), "<br>".join(said), certificate, code(place(standing.source))))
 
 
 def _changed(standing: Standing) -> Iterator[str]:

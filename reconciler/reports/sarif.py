@@ -12,6 +12,7 @@ from reconciler.ownership import alias_key
 from reconciler.reports.document import rfc3339
 from reconciler.reports.fleet import members
 from reconciler.reports.json_text import dump
+from reconciler.reports.policy import policy_of
 from reconciler.reports.printable import clipped, printable
 from reconciler.reports.receivers import receivers_of
 from reconciler.reports.sarif_rules import RULES
@@ -20,7 +21,7 @@ from reconciler.reports.standing import Severity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.model import Failure, ReceiverVerdict, Report, TargetReport
+    from reconciler.model import Failure, PolicyFinding, ReceiverVerdict, Report, TargetReport
     from reconciler.reports.fleet import Member
     from reconciler.reports.standing import Standing
 
@@ -87,6 +88,22 @@ def _results(command: str, member: Member) -> Iterator[dict[str, Any]]:
             yield _result(command, target, standing, rule)
     for verdict in receivers_of(target):
         yield from _receiver_results(command, target, verdict)
+    for finding in policy_of(target):
+        yield _policy_result(target, finding)
+
+
+def _policy_result(target: TargetReport, finding: PolicyFinding) -> dict[str, Any]:
+    source = finding.source or (target.plan.desired.keystore.source if target.plan else None)
+    subject = f"{finding.alias} {finding.sha256 or ''} {finding.message}"
+    properties = {"alias": finding.alias, "keystore": target.location, "sha256": finding.sha256}
+    return {
+        **_rule_reference(finding.check),
+        "level": str(finding.level),
+        "message": {"text": _message(f"{finding.alias}: {finding.message}.")},
+        "locations": [_location(source or Source(target.state, 1))],
+        "partialFingerprints": {"reconcileFinding/v1": _fingerprint(target, subject, finding.check)},
+        "properties": {name: value for name, value in properties.items() if value is not None},
+    }
 
 
 _OF_RECEIVERS = {

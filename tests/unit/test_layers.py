@@ -25,7 +25,7 @@ CORE = frozenset(
         "model", "ownership", "errors", "secret", "compare", "planning", "trust", "path_building", "path_facts",
         "name_constraints", "host_names", "names", "der", "chains", "modified_utf8", "key_pairs", "issued",
         "expiry", "words", "migration", "runs", "undoing", "receivers", "receiver_drift", "rollover", "acceptance",
-        "lone_extension",
+        "policy", "distrusted_roots", "lone_extension",
     )
 )  # fmt: skip
 
