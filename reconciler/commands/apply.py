@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.commands import options
+from reconciler.errors import ReconcileError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
+    from reconciler.commands.receiver_checks import ReceiverWishes
+    from reconciler.commands.report_files import ReportFile
+    from reconciler.commands.reviewed import ReviewedPlan
     from reconciler.model import DesiredState, Report
 
 
@@ -37,7 +41,7 @@ if TYPE_CHECKING:
     help="Only what time and arrived answers ask for: the nightly run.",
 )
 @options.receivers(may_refuse=True)
-@options.report_format("text", "json", "markdown")
+@options.reports
 def command(
     states: tuple[str, ...],
     plan_argument: str | None,
@@ -51,6 +55,7 @@ def command(
     jobs: int,
     receiver_timeout: float,
     format_name: str,
+    reports: tuple[ReportFile, ...],
 ) -> int:
     """Bring the live keystore to the desired state.
 
@@ -63,43 +68,71 @@ def command(
     Examples:
       reconcile apply keystore.yaml
       reconcile apply keystore.yaml --yes
-      reconcile apply keystore.yaml --plan plan.json --yes
+      reconcile apply keystore.yaml --plan plan.json --yes --report html=applied.html
     """
-    from reconciler.commands.carrying_out import carry_out, confirm, exit_code_of
-    from reconciler.commands.output import write_report
-    from reconciler.commands.receiver_checks import ReceiverWishes, outlook_of, refuse_breaking
-    from reconciler.commands.reviewed import check_age, check_same, max_age, read_reviewed
+    from reconciler.commands.carrying_out import carry_out, exit_code_of
+    from reconciler.commands.receiver_checks import ReceiverWishes, outlook_of
+    from reconciler.commands.report_files import check_report_files, format_on_output, publish, refused, write_files
+    from reconciler.commands.reviewed import check_age, max_age, read_reviewed
     from reconciler.commands.targets import Planning, exit_codes, plan_states, worst
     from reconciler.desired import load_states
-    from reconciler.planning import check_mass_change
 
     now = datetime.now(UTC)
+    format_name = format_on_output(click.get_current_context(), format_name, reports)
     loaded = load_states(states)
+    check_report_files(reports, loaded, [plan_argument])
     click.get_current_context().with_resource(_sessions(loaded))
     wishes = ReceiverWishes(check_receivers, require_receivers, horizon, jobs, receiver_timeout)
     outlook = outlook_of(loaded, wishes)
     how = Planning(renewals_only=renewals_only, outlook=outlook, writing=True)
-    if plan_argument is None:
-        report = plan_states(loaded, now, "plan", how, jobs)
-    else:
-        reviewed = read_reviewed(plan_argument)
+    reviewed = None if plan_argument is None else read_reviewed(plan_argument)
+    if reviewed is not None:
         check_age(reviewed, now, max_age(max_plan_age))
-        report = plan_states(loaded, reviewed.generated_at or now, "plan", how, jobs)
-        if any(exit_codes(report)):
-            return _not_as_reviewed(report, format_name)
+    moment = reviewed.generated_at if reviewed and reviewed.generated_at else now
+    report = plan_states(loaded, moment, "plan", how, jobs)
+    if reviewed is not None and any(exit_codes(report)):
+        return _not_as_reviewed(report, format_name, reports)
+    try:
+        _check(report, reviewed, wishes, now, allow_mass_change=allow_mass_change)
+        _show_and_confirm(report, format_name, yes=yes)
+    except ReconcileError as error:
+        write_files(refused(report, error), reports)
+        raise
+    done = carry_out(report, datetime.now(UTC), jobs)
+    published = publish(done, format_name, reports)
+    return worst([*exit_codes(done), *map(exit_code_of, done.targets), *published])
+
+
+def _check(
+    report: Report, reviewed: ReviewedPlan | None, wishes: ReceiverWishes, now: datetime, *, allow_mass_change: bool
+) -> None:
+    """Refuse what was not reviewed, deletes much at once, or would break a connection.
+
+    Raises:
+        RefusedError: as said.
+    """
+    from reconciler.commands.receiver_checks import refuse_breaking
+    from reconciler.commands.reviewed import check_same
+    from reconciler.planning import check_mass_change
+
+    if reviewed is not None:
         check_same(reviewed, report)
-    planned = [target.plan for target in report.targets if target.plan is not None]
     if not allow_mass_change:
-        for target in planned:
-            check_mass_change(target)
+        for target in report.targets:
+            if target.plan is not None:
+                check_mass_change(target.plan)
     refuse_breaking(report, wishes, now, open_live_keys=True)
-    if any(target.changes for target in planned):
+
+
+def _show_and_confirm(report: Report, format_name: str, *, yes: bool) -> None:
+    from reconciler.commands.carrying_out import confirm
+    from reconciler.commands.output import write_report
+
+    planned = [target.plan for target in report.targets if target.plan is not None]
+    if any(plan.changes for plan in planned):
         if format_name == "text":
             write_report(report, "text")
         confirm(planned, yes=yes)
-    done = carry_out(report, datetime.now(UTC), jobs)
-    write_report(done, format_name)
-    return worst([*exit_codes(done), *map(exit_code_of, done.targets)])
 
 
 def _sessions(states: Sequence[DesiredState]) -> AbstractContextManager[None]:
@@ -113,13 +146,13 @@ def _sessions(states: Sequence[DesiredState]) -> AbstractContextManager[None]:
     return sharing_sessions()
 
 
-def _not_as_reviewed(report: Report, format_name: str) -> int:
+def _not_as_reviewed(report: Report, format_name: str, reports: Sequence[ReportFile]) -> int:
     """A reviewed plan runs whole or not at all: a keystore that cannot be planned again cannot be compared."""
-    from reconciler.commands.output import write_report
+    from reconciler.commands.report_files import publish
     from reconciler.commands.targets import exit_codes, worst
     from reconciler.terminal import say
 
-    write_report(replace(report, command="apply"), format_name)
+    published = publish(replace(report, command="apply"), format_name, reports)
     if len(report.targets) > 1:
         say("the reviewed plan is not applied, for not all of its keystores can be planned; nothing was written")
-    return worst(exit_codes(report))
+    return worst([*exit_codes(report), *published])

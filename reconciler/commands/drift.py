@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.commands import options
 
+if TYPE_CHECKING:
+    from reconciler.commands.report_files import ReportFile
+
 
 @click.command(name="drift", short_help="Show how the live keystores differ from git.")
 @options.states
 @options.receivers(may_refuse=False)
-@options.report_format("text", "json", "markdown")
+@options.reports
 def command(
     states: tuple[str, ...],
     check_receivers: bool,
@@ -20,6 +24,7 @@ def command(
     jobs: int,
     receiver_timeout: float,
     format_name: str,
+    reports: tuple[ReportFile, ...],
 ) -> int:
     """Show how the live keystore differs from git, and what is about to expire.
 
@@ -31,20 +36,22 @@ def command(
       reconcile drift keystore.yaml
       reconcile drift keystore.yaml --format json
       reconcile drift keystore.yaml --check-receivers
+      reconcile drift fleet/ --report html=drift.html --report sarif=drift.sarif
     """
-    from reconciler.commands.output import write_report
     from reconciler.commands.receiver_checks import ReceiverWishes, outlook_of
+    from reconciler.commands.report_files import check_report_files, format_on_output, publish
     from reconciler.commands.targets import Planning, exit_codes, plan_states, worst
     from reconciler.compare import is_difference
     from reconciler.desired import load_states
     from reconciler.model import Unmanaged
 
+    format_name = format_on_output(click.get_current_context(), format_name, reports)
     loaded = load_states(states)
+    check_report_files(reports, loaded)
     wishes = ReceiverWishes(check_receivers, False, horizon, jobs, receiver_timeout)
     how = Planning(outlook=outlook_of(loaded, wishes), sap_keys=True)
     report = plan_states(loaded, datetime.now(UTC), "drift", how, jobs)
-    write_report(report, format_name)
-    codes = exit_codes(report)
+    codes = [*publish(report, format_name, reports), *exit_codes(report)]
     for target in report.targets:
         if target.plan is not None:
             listed = target.plan.desired.unmanaged is not Unmanaged.IGNORE

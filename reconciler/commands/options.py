@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from reconciler.commands.report_files import ReportFileType
+from reconciler.reports.table import FORMATS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,6 +29,19 @@ def report_format(*names: str) -> Decorator:
         envvar="RECONCILE_FORMAT",
         help="The form of the result on standard output.",
     )
+
+
+def reports(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--format` in every form that there is, and `--report FORMAT=FILE` for more of them in files."""
+    files = click.option(
+        "--report",
+        "reports",
+        multiple=True,
+        type=ReportFileType(),
+        envvar="RECONCILE_REPORT",
+        help=f"Write the result into a file as well; can be given several times. Formats: {', '.join(FORMATS)}.",
+    )
+    return report_format(*FORMATS)(files(function))
 
 
 def passwords(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 def write_report(report: Report, format_name: str) -> None:
     """Print a report; one write, so that another process's lines do not fall in between."""
+    if format_name == "text" and _is_a_failure_alone(report):
+        return  # nothing to say beside the error, which stands on standard error
     write(render(format_name, report, colour=wants_colour(sys.stdout)))
+
+
+def _is_a_failure_alone(report: Report) -> bool:
+    return len(report.targets) == 1 and report.targets[0].failure is not None and not report.targets[0].outcomes
 
 
 def write(text: str) -> None:

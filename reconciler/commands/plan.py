@@ -13,13 +13,14 @@ from reconciler.errors import ReconcileError
 from reconciler.terminal import print_error
 
 if TYPE_CHECKING:
+    from reconciler.commands.report_files import ReportFile
     from reconciler.model import Report
 
 
 @click.command(name="plan", short_help="Show what apply would do.")
 @options.states
 @click.option("--out", metavar="FILE", help="Write the plan here as JSON as well, for `apply --plan FILE`.")
-@options.report_format("text", "json", "markdown")
+@options.reports
 @click.option(
     "--detailed-exitcode",
     is_flag=True,
@@ -31,6 +32,7 @@ def command(
     states: tuple[str, ...],
     out: str | None,
     format_name: str,
+    reports: tuple[ReportFile, ...],
     detailed_exitcode: bool,
     check_receivers: bool,
     require_receivers: bool,
@@ -48,17 +50,20 @@ def command(
       reconcile plan keystore.yaml
       reconcile plan keystore.yaml --out plan.json
       reconcile plan keystore.yaml --format markdown --detailed-exitcode
+      reconcile plan fleet/ --report html=plan.html --report sarif=plan.sarif
       reconcile plan keystore.yaml --check-receivers --horizon 180d
     """
-    from reconciler.commands.output import write_report
     from reconciler.commands.receiver_checks import ReceiverWishes, outlook_of, refuse_breaking
+    from reconciler.commands.report_files import check_report_files, format_on_output, publish
     from reconciler.commands.targets import Planning, exit_codes, plan_states, worst
     from reconciler.desired import load_states
 
+    format_name = format_on_output(click.get_current_context(), format_name, reports)
     now, loaded = datetime.now(UTC), load_states(states)
+    check_report_files(reports, loaded, [out])
     wishes = ReceiverWishes(check_receivers, require_receivers, horizon, jobs, receiver_timeout)
     report = plan_states(loaded, now, "plan", Planning(outlook=outlook_of(loaded, wishes)), jobs)
-    write_report(report, format_name)
+    published = publish(report, format_name, reports)
     codes = exit_codes(report)
     try:
         refuse_breaking(report, wishes, now, open_live_keys=False)
@@ -69,11 +74,11 @@ def command(
         _write_plan(report, out, complete=not any(codes))
     if detailed_exitcode and any(target.plan and target.plan.changes for target in report.targets):
         codes.append(2)
-    return worst(codes)
+    return worst([*codes, *published])
 
 
 def _write_plan(report: Report, out: str, *, complete: bool) -> None:
-    from reconciler.errors import ReconcileError
+    from reconciler.commands.report_files import write_whole
     from reconciler.keystores.files import reason_of
     from reconciler.reports.table import render
 
@@ -83,6 +88,6 @@ def _write_plan(report: Report, out: str, *, complete: bool) -> None:
         say("the plan was not written, for not every keystore could be planned", where=out)
         return
     try:
-        Path(out).write_text(render("json", report), encoding="utf-8")
+        write_whole(Path(out), render("json", report).encode())
     except OSError as error:
         raise ReconcileError(f"the plan cannot be written: {reason_of(error)}", where=out) from None

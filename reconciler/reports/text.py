@@ -83,8 +83,6 @@ def render(report: Report, *, colour: bool = False) -> str:
 
 def _lines(report: Report, paint: Palette) -> Iterator[str]:
     fleet = members(report)
-    if len(fleet) == 1 and fleet[0].target.failure and not fleet[0].target.outcomes:
-        return  # nothing to say beside the error
     loud = [member for member in fleet if len(fleet) == 1 or not _is_silent(report.command, member)]
     for member in loud:
         if member is not loud[0]:

@@ -25,8 +25,10 @@ def test_a_keystore_without_drift_says_so() -> None:
     assert "No drift; 1 of 1 declared in sync" in text
 
 
-def test_the_only_keystore_that_failed_leaves_the_word_to_the_error() -> None:
-    assert render("text", sample.report("drift", sample.failed("broken", sample.UNREADABLE))) == ""
+def test_the_only_keystore_that_failed_says_so() -> None:
+    lines = render("text", sample.report("drift", sample.failed("broken", sample.UNREADABLE))).splitlines()
+    assert lines[0] == "keystores/broken.yaml -> ../live/broken.p12 (pkcs12)"
+    assert [line[:10] for line in lines[1:]] == ["  failed  "]
 
 
 def test_quiet_keystores_of_a_large_fleet_are_counted() -> None:
