@@ -62,7 +62,8 @@ def main() -> int:
     job = _job()
     job.reports.mkdir(parents=True, exist_ok=True)
     code, log = _validate(job) if job.command == "validate" else _run(job.line(*job.options()))
-    digest = _digest(job)
+    # What could not be planned in full cannot be reviewed, although there is a digest of the part that could.
+    digest = _digest(job) if code in {0, DIFFERENCES} else ""
     if not (job.reports / FORMATS["markdown"]).exists():
         (job.reports / FORMATS["markdown"]).write_text(_without_report(job, code, log), encoding="utf-8")
     if job.command == "apply":

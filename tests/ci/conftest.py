@@ -12,6 +12,8 @@ import pytest
 from reconciler.cli import run
 from tests.ci.forge import REPOSITORY, Forge, ForgeServer
 from tests.ci.runner import ROOT, Job, Runner, git
+from tests.cli.pki import authority
+from tests.cli.repository import Repository
 
 PASSWORD = "changeit"
 SOURCE = "somebody/reconcile@" + "1234567890" * 4
@@ -52,6 +54,7 @@ class Project:
     live: Path
     runner: Runner
     forge: Forge
+    place: Repository
 
     def write_state(self, more: str = "") -> None:
         (self.clone / "keystore.yaml").write_text(STATE.format(live=self.live) + more, encoding="utf-8")
@@ -99,6 +102,19 @@ class Project:
         sha = git(self.origin, "rev-parse", "main")
         return self.runner.run("reconcile-nightly.yml", "schedule", sha)
 
+    def by_hand(self, body: str) -> None:
+        """Somebody changes the keystore past git, by a state file of his own."""
+        self.place.write("root.pem", authority("By hand").pem)
+        keystore = f"{{type: pkcs12, path: {self.live}, password: {{env: STORE_PASSWORD}}, create: true}}"
+        self.place.write("keystore.yaml", f"apiVersion: reconciler/v1\nkeystore: {keystore}\n{body}")
+        done = self.place.apply("--allow-mass-change")
+        assert done.code == 0, done.err
+
+    def entries(self) -> set[str]:
+        """The aliases in the keystore."""
+        listed = self.place.run("list", str(self.live), "--password-env", "STORE_PASSWORD", "--format", "json")
+        return {entry["alias"] for entry in listed.document["entries"]}
+
     def comments(self, pull: dict[str, Any]) -> list[str]:
         return [comment["body"] for comment in self.forge.comments.get(pull["number"], [])]
 
@@ -120,11 +136,19 @@ def project(tmp_path, server):
     git(clone, "init", "--quiet")
     git(clone, "remote", "add", "origin", str(origin))
     runner = Runner(origin, tmp_path / "runner", server, {"KEYSTORE_PASSWORD": PASSWORD})
-    made = Project(clone, origin, live, runner, server.forge)
+    made = Project(clone, origin, live, runner, server.forge, Repository(tmp_path / "by-hand"))
     made.write_state()
     made.push("main", "The beginning")
     git(clone, "fetch", "--quiet", "origin")
     return made
+
+
+@pytest.fixture
+def applied(project):
+    """What main says is in the keystore."""
+    project.by_hand(STATE.partition("trustedRoots:")[2].join(("trustedRoots:", "")))
+    assert project.entries() == {"isrg_root_x1"}
+    return project
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import re
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 REPOSITORY = "acme/keystores"
@@ -33,7 +33,8 @@ class Forge:
         return self.next_id
 
     def add_comment(self, number: int, body: str, login: str) -> dict[str, Any]:
-        comment = {"id": self.new_id(), "body": body, "user": {"login": login}}
+        author = {"login": login, "id": 1 if login == BOT else 2}
+        comment = {"id": self.new_id(), "body": body, "user": author, "author": author}
         self.comments.setdefault(number, []).append(comment)
         return comment
 
@@ -58,6 +59,10 @@ class Forge:
             (rf"PATCH {root}/issues/(\d+)", ("issues",), self._edit_issue),
             (rf"GET {root}/pulls", ("pull-requests",), self._list_pulls),
             (rf"POST {root}/pulls", ("pull-requests",), self._new_pull),
+            (r"GET /user", ("api",), self._user),
+            (r"GET /projects/1/merge_requests/(\d+)/notes", ("api",), self._list_comments),
+            (r"POST /projects/1/merge_requests/(\d+)/notes", ("api",), self._new_comment),
+            (r"PUT /projects/1/merge_requests/\d+/notes/(\d+)", ("api",), self._edit_comment),
         ):
             found = re.fullmatch(pattern, f"{method} {path}")
             if found is None:
@@ -83,6 +88,9 @@ class Forge:
         [comment] = [one for some in self.comments.values() for one in some if one["id"] == int(number)]
         comment["body"] = body["body"]
         return 200, comment
+
+    def _user(self, **_: Any) -> Any:
+        return 200, {"id": 1}
 
     def _pulls_of(self, commit: str, **_: Any) -> Any:
         return 200, [pull for pull in self.pulls if commit in {pull["merge_commit_sha"], pull["head"]["sha"]}]
@@ -117,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
         forge: Forge = self.server.forge  # type: ignore[attr-defined]  # set below
         url, length = urlsplit(self.path), int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length) or b"{}")
-        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ") or self.headers.get("PRIVATE-TOKEN", "")
         if forge.failures:
             status, document = forge.failures.pop(0), {"message": "not now"}
         else:
@@ -132,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = do_PATCH = do_PUT = handle_any
+    do_GET = do_POST = do_PATCH = do_PUT = handle_any  # noqa: N815 - the names that http.server looks for
 
     def _page(self, document: list[Any], path: str, query: dict[str, list[str]]) -> list[Any]:
         number = int(query.get("page", ["1"])[0])
@@ -159,7 +167,7 @@ class ForgeServer:
     def address(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    def __enter__(self) -> ForgeServer:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

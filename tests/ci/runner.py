@@ -276,8 +276,6 @@ def git(directory: Path, *arguments: str) -> str:
     """Run git as a person of no configuration."""
     environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
     who = ("-c", "user.name=Dev", "-c", "user.email=dev@example.com", "-c", "init.defaultBranch=main")
-    done = subprocess.run(
-        ["git", *who, *arguments], cwd=directory, env=environment, capture_output=True, check=False
-    )
+    done = subprocess.run(["git", *who, *arguments], cwd=directory, env=environment, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode().strip()
