@@ -242,6 +242,19 @@ class TestRunning:
         assert self.run(tmp_path, **given).returncode == 0
         assert self.run(tmp_path, **given, RECONCILE_CI_FAIL_ON_DIFFERENCE="true").returncode == 2
 
+    def test_a_keystore_inside_the_checkout_is_warned_about(self, tmp_path):
+        (tmp_path / "live").mkdir()
+        outside = tmp_path / "outside"
+        outside.mkdir()
+        state = "apiVersion: reconciler/v1\nkeystore: {{type: pkcs12, path: {}, password: {{env: P}}, create: true}}\n"
+        work = tmp_path / "work"
+        (work / "live").mkdir(parents=True)
+        for path, warned in (("live/x.p12", True), (outside / "x.p12", False)):
+            (work / "state.yaml").write_text(state.format(path))
+            done = self.run(work, RECONCILE_CI_STATES="state.yaml", P="changeit")
+            assert done.returncode == 0
+            assert (b"::warning title=reconcile plan::live/x.p12 lies inside the checkout" in done.stdout) is warned
+
     def test_what_ended_without_a_report_is_in_the_markdown_inside_a_fence(self, tmp_path):
         assert self.run(tmp_path, RECONCILE_CI_STATES="```\u202e.yaml").returncode == 1
         text = (tmp_path / "temp/reconcile/plan/report.md").read_text()
