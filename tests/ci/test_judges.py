@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -134,6 +135,52 @@ def test_no_expression_stands_in_shell_text_of_the_actions():
     for action in ACTIONS:
         for step in load(action)["runs"]["steps"]:
             assert "${{" not in step["run"], action
+
+
+def test_the_hooks_for_pre_commit_are_what_it_takes():
+    assert judge("pre-commit", "validate-manifest", ".pre-commit-hooks.yaml") == (0, "")
+
+
+def test_the_hook_lets_a_good_state_file_pass_and_stops_a_bad_one(tmp_path, monkeypatch):
+    starter = started(tmp_path / "starter", "none", source=False)
+    monkeypatch.setenv("PRE_COMMIT_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", f"{PROGRAMS}:{os.environ['PATH']}")
+    git(starter, "add", "-A")
+    arguments = ("try-repo", ROOT, "reconcile-validate-installed", "--all-files", "--verbose")
+    code, told = judge("pre-commit", *arguments, cwd=starter)
+    assert code == 0, told
+    assert "keystore.yaml: valid" in told
+    (starter / "keystore.yaml").write_text("apiVersion: reconciler/v1\nkeystor: {}\n")
+    code, told = judge("pre-commit", *arguments, cwd=starter)
+    assert code == 1
+    assert "did you mean `keystore`?" in told
+
+
+class TestTheImage:
+    LINES = (ROOT / "Dockerfile").read_text().splitlines()
+
+    def of(self, word: str) -> list[str]:
+        return [line.removeprefix(f"{word} ") for line in self.LINES if line.startswith(f"{word} ")]
+
+    def test_it_runs_as_somebody_who_is_not_root(self):
+        assert int(self.of("USER")[-1]) > 0
+        assert self.LINES.index(f"USER {self.of('USER')[-1]}") > max(
+            number for number, line in enumerate(self.LINES) if line.startswith("FROM ")
+        )
+
+    def test_its_packages_are_held_to_their_hashes(self):
+        assert "--require-hashes -r /source/requirements/run.txt" in "\n".join(self.LINES)
+
+    def test_its_base_has_a_version_and_names_no_registry(self):
+        for base in self.of("FROM"):
+            assert re.fullmatch(r"python:3\.\d+-slim(@sha256:[0-9a-f]{64})?( AS \w+)?", base)
+
+    def test_what_it_copies_is_there_and_is_let_in(self):
+        let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+        copied = {name for line in self.of("COPY") if "--from" not in line for name in line.split()[:-1]}
+        assert copied == let_in
+        for name in copied:
+            assert (ROOT / name).exists(), name
 
 
 @pytest.mark.parametrize("ci", ["github", "gitlab", "none"])
