@@ -15,7 +15,14 @@ from signing_requests import collected, signed_part
 
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _TITLE = "Signing requests"
-_BOT = ("github-actions[bot]", "41898282+github-actions[bot]@users.noreply.github.com")
+_BOT = {
+    f"GIT_{role}_{name}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for name, value in (
+        ("NAME", "github-actions[bot]"),
+        ("EMAIL", "41898282+github-actions[bot]@users.noreply.github.com"),
+    )
+}
 
 
 def main() -> None:
@@ -53,8 +60,7 @@ def _push(checkout: Path, branch: str, requests: dict[PurePosixPath, bytes]) -> 
         git(checkout, "add", "--", str(path))
     if not git(checkout, "status", "--porcelain", "--untracked-files=no").strip():
         return False
-    who = [f"-c{name}={value}" for name, value in zip(("user.name", "user.email"), _BOT, strict=True)]
-    git(checkout, *who, "commit", "--quiet", "-m", _message(list(content)))
+    git(checkout, "commit", "--quiet", "-m", _message(list(content)))
     _send(checkout, branch, there)
     return True
 
@@ -142,7 +148,7 @@ def git(checkout: Path, *arguments: str, signed_in: bool = False) -> str:
 
 
 def _run(checkout: Path, *arguments: str, signed_in: bool = False) -> subprocess.CompletedProcess[bytes]:
-    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
+    environment = {**_BOT, **os.environ, "GIT_TERMINAL_PROMPT": "0"}
     server = os.environ.get("GITHUB_SERVER_URL") or os.environ.get("CI_SERVER_URL", "")
     if server.startswith("https://"):
         environment |= _signed_in(server) if signed_in or arguments[0] in {"ls-remote", "fetch"} else {}

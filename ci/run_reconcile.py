@@ -9,7 +9,7 @@ import sys
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import signing_requests
 import workflow_commands as runner
@@ -30,6 +30,8 @@ FORMATS = {
 }
 RESULT = "result.json"
 DIFFERENCES = 2
+FILE_TYPES = {"jks", "jceks", "pkcs12"}
+_LOST = "the next checkout removes it. Put it on a volume outside, or fetch and publish it in steps of this job."
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ def main() -> int:
     job = _job()
     job.reports.mkdir(parents=True, exist_ok=True)
     code, log = _validate(job) if job.command == "validate" else _run(job.line(*job.options()))
-    digest = _digest(job)
+    # What could not be planned in full cannot be reviewed, although there is a digest of the part that could.
+    digest = str(_document(job).get("digest") or "") if code in {0, DIFFERENCES} else ""
     if not (job.reports / FORMATS["markdown"]).exists():
         (job.reports / FORMATS["markdown"]).write_text(_without_report(job, code, log), encoding="utf-8")
     if job.command == "apply":
@@ -108,12 +111,23 @@ def _validate(job: Job) -> tuple[int, str]:
     return code, log
 
 
-def _digest(job: Job) -> str:
+def _document(job: Job) -> dict[str, Any]:
     try:
         document = json.loads((job.reports / FORMATS["json"]).read_bytes())
-        return str(document.get("digest") or "")
     except (OSError, ValueError):
-        return ""
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _in_checkout(document: dict[str, Any]) -> list[str]:
+    """Keystore files inside the checkout, which the next job's checkout removes with all that git does not know."""
+    root = Path.cwd().resolve()
+    files = [
+        Path(target["state"]).parent / target["keystore"]
+        for target in document.get("targets", [])
+        if target.get("type") in FILE_TYPES
+    ]
+    return [str(file) for file in files if file.resolve().is_relative_to(root)]
 
 
 def _without_report(job: Job, code: int, log: str) -> str:
@@ -132,6 +146,8 @@ def _tell(job: Job, code: int, digest: str, log: str) -> None:
         annotate_results(job.reports / FORMATS["sarif"])
     if code not in {0, DIFFERENCES} and not (job.reports / FORMATS["json"]).exists():
         runner.annotate("error", log.strip() or f"exit code {code}", title=f"reconcile {job.command}")
+    for file in _in_checkout(_document(job)):
+        runner.annotate("warning", f"{file} lies inside the checkout: {_LOST}", title=f"reconcile {job.command}")
     runner.add_summary((job.reports / FORMATS["markdown"]).read_text(encoding="utf-8"))
     runner.set_output("exit-code", str(code))
     runner.set_output("digest", digest)

@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 DIRECTORY = "signing-requests"
 _LARGEST = 64 * 1024
 _PEM = re.compile(
-    rb"\s*-----BEGIN (?P<label>(?:NEW )?CERTIFICATE REQUEST)-----\s*(?P<base64>[A-Za-z0-9+/=\s]+)"
-    rb"-----END (?P=label)-----\s*"
+    rb"-----BEGIN (?P<label>(?:NEW )?CERTIFICATE REQUEST)-----\s*(?P<base64>[A-Za-z0-9+/=\s]+)"
+    rb"-----END (?P=label)-----"
 )
 
 
@@ -51,8 +51,8 @@ def read(path: Path) -> bytes:
 
 def signed_part(content: bytes) -> bytes:
     """What a request asks for, without the signature, which may be another each time (RFC 2986, section 4)."""
-    found = _PEM.fullmatch(content)
-    if found is None:
+    found = _PEM.search(content)  # lines of text may stand around it (RFC 7468, section 2)
+    if found is None or content.count(b"-----BEGIN") != 1:
         return b""
     try:
         der = base64.b64decode(re.sub(rb"\s", b"", found["base64"]), validate=True)

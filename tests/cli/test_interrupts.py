@@ -206,6 +206,7 @@ def test_an_interrupt_at_any_line_leaves_no_half_of_a_new_keystore(tmp_path):
         if repository.live.exists():
             assert set(repository.entries()) == {"first"}, number
             repository.live.unlink()
+        rmtree(repository.live.with_name("store.backups"), ignore_errors=True)
         number += 1
 
     assert number > 50
