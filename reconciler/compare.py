@@ -237,10 +237,16 @@ class _Comparison:
             case WantedExisting():
                 return _same_certificate(wanted.sha256, entry) if wanted.sha256 else None
             case WantedImport():
-                return _same_chain(wanted.chain, entry.chain)
+                return _same_chain(self._expected_chain(wanted, entry), entry.chain)
             case WantedKeyPair():
                 pool = (*self._pool, *wanted.chain, *wanted.issuer.certificates)
                 return judge_key_pair(Case(wanted, entry, self._staged(wanted), pool, self.now, self.verify))
+
+    def _expected_chain(self, wanted: WantedImport, entry: Entry) -> tuple[Certificate, ...]:
+        """What was brought along; a tenant may keep the root of a chain among its roots alone."""
+        chain = wanted.chain
+        rootless = self.desired.keystore.is_tenant and len(entry.chain) == len(chain) - 1 and is_self_issued(chain[-1])
+        return chain[:-1] if rootless else chain
 
     # --------------------------------------------------------------------------------------------- the others
 

@@ -31,6 +31,7 @@ from reconciler.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from reconciler.keystores.sap.entries import HistoryEntry, TenantEntry
     from reconciler.keystores.sap.reading import TenantReader
@@ -54,6 +55,7 @@ class TenantKeystore:
         self._reader = self._open(fields)
         self._source = Source(self._reader.certificate)
         self._last: Snapshot | None = None
+        self._seen: dict[str, tuple[TenantEntry, str]] = {}  # what each entry looked like last, and its digest
 
     def _open(self, fields: Mapping[str, Secret | str]) -> TenantReader:
         return open_reader(self.target.location, fields, os.environ)
@@ -157,12 +159,26 @@ class TenantKeystore:
             one.alias,
             one.kind,
             (certificate,) if has_certificate else (),
-            _digest(one),
+            self._digest(one, keystore, certificate.sha256 if has_certificate else None),
             stored_alias=one.alias,
             created=one.created_at,
             owner=_owner(one),
             note=one.certificate.validity,
         )
+
+    def _digest(self, one: TenantEntry, keystore: str, sha256_of_leaf: str | None) -> str:
+        """Two looks at an untouched entry give the same, also where the list and the entry itself say less or more.
+
+        A chain that was exchanged shows in the time alone.
+        """
+        now = replace(one, certificate=replace(one.certificate, sha256=sha256_of_leaf))
+        if keystore != SYSTEM:
+            return _digest(now)
+        before = self._seen.get(one.alias)
+        if before is None or not _agree(before[0], now):
+            before = now, _digest(now)
+            self._seen[one.alias] = before
+        return before[1]
 
 
 def _is_certificate(entry: Entry) -> bool:
@@ -180,9 +196,25 @@ def _owner(one: TenantEntry) -> str | None:
 
 
 def _digest(one: TenantEntry) -> str:
-    """Two looks at an untouched entry give the same: a chain that was exchanged shows in the time alone."""
-    parts = (one.kind, one.owner, one.certificate.sha256, one.certificate.serial, one.modified_at, one.created_at)
+    parts = (one.kind, _owner(one), one.certificate.sha256, one.certificate.serial, one.modified_at, one.created_at)
     return sha256("\0".join(str(part) for part in parts).encode()).hexdigest()
+
+
+def _agree(one: TenantEntry, other: TenantEntry) -> bool:
+    """Whether two looks show the same entry: what only one of them states does not count, nor parts of a second."""
+    if (one.kind, one.certificate.sha256) != (other.kind, other.certificate.sha256):
+        return False
+    stated = (
+        (_owner(one), _owner(other)),
+        (one.certificate.serial, other.certificate.serial),
+        (_second(one.modified_at), _second(other.modified_at)),
+        (_second(one.created_at), _second(other.created_at)),
+    )
+    return all(here is None or there is None or here == there for here, there in stated)
+
+
+def _second(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(microsecond=0)
 
 
 def _replaced(one: HistoryEntry, entry: Entry) -> ReplacedSapKey:

@@ -239,7 +239,7 @@ class Session:
             if self._csrf is None:
                 self._csrf = CsrfSession()
             if not self._csrf.known:
-                fetch = Request("GET", self.api + "/", {"Accept": JSON, HEADER: "Fetch"})
+                fetch = Request("GET", f"{self.api}/{self._csrf.place}", {"Accept": JSON, HEADER: "Fetch"})
                 answer = self._delivered(fetch, "the CSRF token")
                 if answer.status == 401:
                     raise read_failure(answer, "the CSRF token", self.host, self.said(answer))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -27,17 +28,36 @@ def state(repository: Repository, partner: str = "A Partner") -> str:
         + pair("tenant_rsa", "{algorithm: RSA, size: 2048}")
         + pair("tenant_ec")
         + pair("own", issuer="{type: self-signed}")
-        + pair("here", "{algorithm: EC, curve: secp384r1, generateIn: here}", more="    subjectAltNames: {dns: [h.example.com]}\n")
+        + pair(
+            "here",
+            "{algorithm: EC, curve: secp384r1, generateIn: here}",
+            more="    subjectAltNames: {dns: [h.example.com]}\n",
+        )
         + pair("ext", issuer="{type: external}")
         + (repository.directory / "brought.lines").read_text()
     )
 
 
+_FILLED: dict[str, tuple[dict[str, Any], dict[str, bytes]]] = {}
+
+
 @pytest.fixture
-def filled(reconcile: Repository) -> Repository:
+def filled(reconcile: Repository, manner_name: str) -> Repository:
+    """A repository and its tenant after the first apply, which is done once for each manner."""
+    if manner_name in _FILLED:
+        items, files = _FILLED[manner_name]
+        reconcile.tenant.keystore.items.update(items)
+        for name, content in files.items():
+            reconcile.write(name, content)
+        reconcile.declare(state(reconcile))
+        return reconcile
     reconcile.write("brought.lines", reconcile.brought_along("brought", 71))
     reconcile.declare(state(reconcile))
     reconcile.applied("our_root", "partner", "server", "tenant_rsa", "tenant_ec", "own", "here", "ext", "brought")
+    files = {
+        str(f.relative_to(reconcile.directory)): f.read_bytes() for f in reconcile.directory.rglob("*") if f.is_file()
+    }
+    _FILLED[manner_name] = dict(reconcile.tenant.keystore.items), files
     return reconcile
 
 
@@ -99,13 +119,22 @@ def test_the_answer_of_a_ca_replacement_rename_deletion_and_prune(filled: Reposi
     body = state(filled, partner="Another Partner!")
     body = body.replace("{type: external}", "{type: external, response: responses/keystore/ext.pem}")
     body = body.replace("  server: {file: server.pem}\n", "")
-    body = body.replace("keyPairs:\n", filled.root("moved", "An Old Root of Ours").replace("  moved:", '  "new; \\\\root":') + "keyPairs:\n")
+    body = body.replace(
+        "keyPairs:\n",
+        filled.root("moved", "An Old Root of Ours").replace("  moved:", '  "new; \\\\root":') + "keyPairs:\n",
+    )
     filled.declare(body + 'aliases: {renamed: {"Old Root/ä": "new; \\\\root"}, absent: [legacy], unmanaged: prune}\n')
     plan = filled("plan")
     assert plan.code == 0, plan.err
     assert sorted(plan.changes) == sorted(
-        [("import", "ext"), ("replace", "partner"), ("rename", "Old Root/ä"), ("delete", "legacy"), ("delete", "server")]
-    ) or sorted(plan.changes) == []
+        [
+            ("import", "ext"),
+            ("replace", "partner"),
+            ("rename", "Old Root/ä"),
+            ("delete", "legacy"),
+            ("delete", "server"),
+        ]
+    )
     done = filled("apply")
     assert done.code == 0, done.out + done.err
     items = filled.tenant.keystore.items
@@ -118,7 +147,11 @@ def test_the_answer_of_a_ca_replacement_rename_deletion_and_prune(filled: Reposi
 
 @every_manner
 def test_renewals_over_the_same_key_with_a_new_one_and_by_upload(filled: Repository) -> None:
-    filled.declare(state(filled).replace("    issuer: " + LOCAL_CA + "\n  own", "    issuer: " + LOCAL_CA + "\n    rekey: true\n  own"))
+    filled.declare(
+        state(filled).replace(
+            "    issuer: " + LOCAL_CA + "\n  own", "    issuer: " + LOCAL_CA + "\n    rekey: true\n  own"
+        )
+    )
     before = dict(filled.tenant.keystore.items)
     for alias in ("tenant_rsa", "tenant_ec", "own", "here"):
         filled.age(alias)
@@ -152,5 +185,3 @@ def test_a_tenant_is_adopted_and_the_next_plan_is_empty(filled: Repository) -> N
     [file] = (filled.directory / "adopted").glob("*.yaml")
     plan = filled("plan", str(file))
     assert (plan.code, plan.changes) == (0, []), plan.out + plan.err
-
-
