@@ -133,13 +133,12 @@ def _verified(plan: TargetPlan, outcomes: tuple[Outcome, ...], now: datetime) ->
     desired = load(plan.desired.name)
     existing = replace(desired, keystore=replace(desired.keystore, create=False))
     second = plan_state(existing, now, Planning(writing=True))
-    left = {alias_key(change.alias) for change in second.changes}
     entries = {alias_key(entry.alias): entry for entry in second.live.entries}
     result = []
     for outcome in outcomes:
         change = outcome.change
         key = alias_key(change.new_alias or change.alias)
-        if outcome.status is OutcomeStatus.APPLIED and key in left:
+        if outcome.status is OutcomeStatus.APPLIED and any(_is_the_same(change, left) for left in second.changes):
             raise ReconcileError(
                 f"{change.alias}: was written, and the keystore still differs from the desired state",
                 where=location,
@@ -147,6 +146,17 @@ def _verified(plan: TargetPlan, outcomes: tuple[Outcome, ...], now: datetime) ->
             )
         result.append(replace(outcome, after=entries.get(key)))
     return tuple(result)
+
+
+def _is_the_same(done: Change, left: Change) -> bool:
+    """Whether a change that is still to be made says that one that was made has had no effect."""
+    if done.step is Step.RENAME:  # what else there is to do under the new name is another matter
+        return left.step is Step.RENAME and alias_key(left.new_alias or "") == alias_key(done.new_alias or "")
+    if alias_key(done.new_alias or done.alias) != alias_key(left.alias):
+        return False
+    if done.step is Step.REMOVE and done.before is not None and left.before is not None:
+        return done.before.digest == left.before.digest  # another entry may have got the alias in the same run
+    return True
 
 
 def confirm(planned: Sequence[TargetPlan], *, yes: bool) -> None:

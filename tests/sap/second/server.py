@@ -71,7 +71,8 @@ class SecondTenant:
         self.asked: list[Asked] = []
         self.violations: list[str] = []
         self.crashes: list[str] = []
-        self.faults: deque[tuple[str, int]] = deque()  # (what, status) for the writes to come
+        self.faults: dict[int, tuple[str, int]] = {}  # what goes wrong, and a status, by the number of the write
+        self.written = 0
         self.locked = 0  # writes that still find the keystore locked
         self.tokens: set[str] = set()
         self.sessions: dict[str, str] = {}
@@ -99,6 +100,10 @@ class SecondTenant:
         self._thread.join()
         self._server.server_close()
         self._directory.cleanup()
+
+    def fault_at(self, place: int, fault: str, status: int = 500) -> None:
+        """Let a write to come go wrong: `before`, `after`, `cut`, `cut after`, `echo`."""
+        self.faults[self.written + place] = (fault, status)
 
     @property
     def url(self) -> str:
@@ -133,6 +138,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     tenant: SecondTenant
     timeout = 20
+    disable_nagle_algorithm = True
     wbufsize = -1  # headers and body in one piece: two would wait for each other (Nagle, delayed acknowledgement)
 
     def log_message(self, *_: object) -> None:
@@ -405,7 +411,8 @@ class _Answering:
             if self.tenant.locked:
                 self.tenant.locked -= 1
                 raise Refusal(self.manner.lock, "locked")
-            fault, status = self.tenant.faults.popleft() if self.tenant.faults else ("", 0)
+            fault, status = self.tenant.faults.pop(self.tenant.written, ("", 0))
+            self.tenant.written += 1
             if fault == "before":
                 raise Refusal(status, "broken")
             if fault == "cut":
