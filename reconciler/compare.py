@@ -169,7 +169,7 @@ class _Comparison:
         return self._finding(wanted, found, verdict, renamed_from)
 
     def _to_put_back(self, wanted: Wanted) -> Entry | None:
-        """In a tenant: the key pair whose take-over stopped between its renames, where nothing can take over any more."""
+        """In a tenant: the key pair whose take-over stopped between its renames, where nothing can take over now."""
         if not isinstance(wanted, WantedKeyPair) or wanted.generate_in is None:
             return None
         waiting = self._missing(wanted)

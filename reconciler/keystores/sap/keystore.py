@@ -52,7 +52,11 @@ class TenantKeystore:
 
     def __init__(self, target: KeystoreTarget, fields: Mapping[str, Secret | str]) -> None:
         self.target = target
-        self._reader = self._open(fields)
+        try:
+            self._reader = self._open(fields)
+        except ReconcileError as error:
+            error.where = error.where or target.location  # of several tenants: which
+            raise
         self._source = Source(self._reader.certificate)
         self._last: Snapshot | None = None
         self._seen: dict[str, tuple[TenantEntry, str]] = {}  # what each entry looked like last, and its digest
