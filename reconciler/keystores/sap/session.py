@@ -218,7 +218,9 @@ class Session:
                 headers["Authorization"] = "Bearer " + token.text()
             case _:
                 pass  # the TLS handshake has shown the certificate
-        return token, replace(request, secret_headers=dict(request.secret_headers) | headers)
+        signed = replace(request, secret_headers=dict(request.secret_headers) | headers)
+        self._redaction.add_headers(signed.secret_headers)
+        return token, signed
 
     def _can_sign_again(self, request: Request, answer: Answer, token: Secret | None) -> bool:
         """Whether a fresh token, or a fresh CSRF token, may help."""
@@ -256,6 +258,7 @@ class Session:
     def _send_to_token_endpoint(self, request: Request) -> Answer:
         """Like any other request, without a turn: the rate limit is that of the API. Asking twice harms nobody."""
         patience = self._patience()
+        self._redaction.add_headers(request.secret_headers)
         host = request.url.removeprefix("https://").partition("/")[0]
         while True:
             try:

@@ -50,7 +50,7 @@ def _shared(replaced_roots: str, private_roots: str, state: tuple[object, ...]) 
 
 def _context(replaced_roots: str, private_roots: str) -> ssl.SSLContext:
     if replaced_roots:
-        # OpenSSL says nothing of a file without certificates, and the connection then fails with a message that misleads.
+        # OpenSSL says nothing of a file without certificates, and the connection fails with a message that misleads.
         _load_roots(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), replaced_roots, CERT_VARIABLE)
     context = ssl.create_default_context()  # verifies certificate and host name
     context.minimum_version = ssl.TLSVersion.TLSv1_2

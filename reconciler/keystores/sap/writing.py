@@ -113,7 +113,7 @@ class TenantWriter:
     ) -> Written:
         """Set one key pair from a PKCS#12 file that holds nothing else; the options are those of `put_certificate`."""
         _check_size(f"the key pair for {alias!a}", file.pkcs12.reveal(), MAX_KEY_PAIR)
-        self._session.mask(file.password)
+        self._session.mask(file.password, file.pkcs12)
         body = {
             "Hexalias": hexalias(writable(alias)),
             "Alias": alias,

@@ -66,6 +66,7 @@ class Manner:
     serial_padded: bool = False
 
 
+ECHOING = Manner(csrf=True, echo=True, status=200)
 CONTRARY = {
     "plain": Manner(),
     "old-specification": Manner(

@@ -56,6 +56,11 @@ class Asked:
         return self.method in {"POST", "PUT", "DELETE", "PATCH", "MERGE"} and self.path != "token"
 
     @property
+    def repeated(self) -> str:
+        """All that was sent, as a server may log it into its answer."""
+        return f"repeated {self.headers} {self.body.decode('latin-1')}"
+
+    @property
     def line(self) -> str:
         return f"{self.method} {self.path}"
 
@@ -73,6 +78,8 @@ class SecondTenant:
         self.crashes: list[str] = []
         self.faults: dict[int, tuple[str, int]] = {}  # what goes wrong, and a status, by the number of the write
         self.written = 0
+        self.echo_reads = 0  # the status with which reads are refused, in words that repeat what was sent
+        self.echo_tokens = False
         self.locked = 0  # writes that still find the keystore locked
         self.tokens: set[str] = set()
         self.sessions: dict[str, str] = {}
@@ -178,7 +185,10 @@ class _Handler(BaseHTTPRequestHandler):
             asked.options if manner.token == "query" else {n: v[0] for n, v in parse_qs(asked.body.decode()).items()}
         )
         expected = "Basic " + base64.b64encode("sb-second!b1|it!b2:se+cret/$1%20ä".encode()).decode()
-        if given.get("grant_type") != "client_credentials":
+        if self.tenant.echo_tokens:
+            words = json.dumps({"error": "invalid_client", "error_description": asked.repeated})
+            self._answer(401, words.encode(), "application/json")
+        elif given.get("grant_type") != "client_credentials":
             self._answer(400, b'{"error":"invalid_request"}', "application/json")
         elif asked.headers.get("authorization") != expected:
             self._answer(401, b'{"error":"unauthorized","error_description":"Bad credentials"}', "application/json")
@@ -245,6 +255,8 @@ class _Answering:
         if not self._signed_in():
             raise Refusal(401, "Unauthorized")
         if self.asked.method in {"GET", "HEAD"}:
+            if self.tenant.echo_reads:
+                raise Refusal(self.tenant.echo_reads, self.asked.repeated)
             self._read()
         else:
             self._write()
@@ -415,6 +427,8 @@ class _Answering:
             self.tenant.written += 1
             if fault == "before":
                 raise Refusal(status, "broken")
+            if fault == "echo":
+                raise Refusal(status, self.asked.repeated)
             if fault == "cut":
                 return self._cut()
             confirmed = self._done()
@@ -422,8 +436,6 @@ class _Answering:
                 raise Refusal(status, "broken")
             if fault == "cut after":
                 return self._cut()
-            if fault == "echo":
-                raise Refusal(status, json.dumps([self.asked.body.decode("latin-1"), self.asked.headers]))
         return self._confirm(confirmed)
 
     def _cut(self) -> None:
