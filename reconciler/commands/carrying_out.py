@@ -85,19 +85,21 @@ def _applied_in_tenant(
     try:
         with progress(len(plan.changes)) if shown else nullcontext(_silently) as show:
             run = apply_steps(plan, keystore, now, show)
+        log("applied", keystore=desired.keystore.location, changes=len(plan.changes))
+        outcomes, error, second = run.outcomes, run.error, None
+        if any(outcome.status is OutcomeStatus.APPLIED for outcome in outcomes):
+            try:
+                second = _planned_again(plan, now)
+                outcomes = _verified(plan, outcomes, second)
+            except ReconcileError as unverified:
+                error = unverified
+        others = keystore.prove_others(second.live if second else None)
     finally:
         keystore.close()
-    log("applied", keystore=desired.keystore.location, changes=len(plan.changes))
-    outcomes, error = run.outcomes, run.error
     written = [o.change for o in outcomes if o.status is OutcomeStatus.APPLIED and o.change.step is not Step.REQUEST]
-    if any(outcome.status is OutcomeStatus.APPLIED for outcome in outcomes):
-        try:
-            outcomes = _verified(plan, outcomes, now)
-        except ReconcileError as unverified:
-            error = unverified
     notes = tuple(applied_notes(written, desired.receivers)) if written else ()
     failure = None if error is None else failure_of(error)
-    return replace(target, outcomes=outcomes, failure=failure, notes=(*target.notes, *run.notes, *notes)), error
+    return replace(target, outcomes=outcomes, failure=failure, notes=(*target.notes, *others, *notes)), error
 
 
 def _silently(step: str, change: Change) -> None:
@@ -118,21 +120,25 @@ def _applied(plan: TargetPlan, now: datetime, digest: str) -> tuple[Outcome, ...
     log("applied", keystore=desired.keystore.location, changes=len(plan.changes))
     if all(outcome.status is not OutcomeStatus.APPLIED for outcome in outcomes):
         return outcomes
-    return _verified(plan, outcomes, now)
+    return _verified(plan, outcomes, _planned_again(plan, now))
 
 
-def _verified(plan: TargetPlan, outcomes: tuple[Outcome, ...], now: datetime) -> tuple[Outcome, ...]:
-    """Read everything again, files of the repository included, and compare again: what was applied is in sync.
+def _planned_again(plan: TargetPlan, now: datetime) -> TargetPlan:
+    """Read everything again, files of the repository included, and compare again."""
+    from reconciler.desired import load
+
+    desired = load(plan.desired.name)
+    existing = replace(desired, keystore=replace(desired.keystore, create=False))
+    return plan_state(existing, now, Planning(writing=True))
+
+
+def _verified(plan: TargetPlan, outcomes: tuple[Outcome, ...], second: TargetPlan) -> tuple[Outcome, ...]:
+    """What was applied is in sync.
 
     Raises:
         ReconcileError: something that was applied still differs.
     """
-    from reconciler.desired import load
-
     location = plan.desired.keystore.location
-    desired = load(plan.desired.name)
-    existing = replace(desired, keystore=replace(desired.keystore, create=False))
-    second = plan_state(existing, now, Planning(writing=True))
     entries = {alias_key(entry.alias): entry for entry in second.live.entries}
     result = []
     for outcome in outcomes:

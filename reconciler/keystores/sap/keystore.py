@@ -59,7 +59,7 @@ class TenantKeystore:
             raise
         self._source = Source(self._reader.certificate)
         self._last: Snapshot | None = None
-        self._seen: dict[str, tuple[TenantEntry, str]] = {}  # what each entry looked like last, and its digest
+        self._seen: dict[str, tuple[TenantEntry, str]] = self._reader.seen  # and the digest that it got then
 
     def _open(self, fields: Mapping[str, Secret | str]) -> TenantReader:
         return open_reader(self.target.location, fields, os.environ)
@@ -240,6 +240,17 @@ class WritableTenantKeystore(TenantKeystore):
     def _open(self, fields: Mapping[str, Secret | str]) -> TenantReader:
         reader, self._writer = open_writer(self.target.location, fields, os.environ)
         return reader
+
+    def resume(self, planned: Snapshot) -> Snapshot:
+        """See `StepwiseKeystore.resume`: known is what the plan of the same run has read in the same session."""
+        if any(one.alias not in self._seen for one in planned.entries):
+            return self.read()
+        entries = (replace(one, chain=tuple(map(self._asking_here, one.chain))) for one in planned.entries)
+        return replace(planned, entries=tuple(entries))
+
+    def _asking_here(self, one: Certificate) -> Certificate:
+        """The reader that has listed a certificate is closed by now."""
+        return one.listed_by(self._source) if isinstance(one, ListedCertificate) else one
 
     def send(self, write: Write, before: Entry | None, check: Callable[[], None]) -> None:
         """See `StepwiseKeystore.send`; `update` follows from what was read."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from reconciler.keystores.sap.credentials import BasicUser, CertificateOnly, CertificateToken, ClientSecret
@@ -73,6 +73,7 @@ class Session:
         self._tokens = self._new_tokens()
         self._csrf: CsrfSession | None = None
         self._csrf_lock = threading.RLock()
+        self.seen: dict[str, Any] = {}  # for who reads entries: what each looked like last, over the whole run
 
     def __repr__(self) -> str:
         return f"Session({self.api!r})"

@@ -34,6 +34,8 @@ from tests.sap.second.content import Keystore, Refusal, reserved
 from tests.sap.second.shapes import Shapes, moment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.sap.second.manner import Manner
 
 ENTRY = re.compile(r"KeystoreEntries\('([0-9A-Za-z]*)'\)(?:/([A-Za-z]+)(/\$value)?)?")
@@ -80,6 +82,7 @@ class SecondTenant:
         self.written = 0
         self.echo_reads = 0  # the status with which reads are refused, in words that repeat what was sent
         self.echo_tokens = False
+        self.before_write: Callable[[], None] | None = None  # what somebody else does meanwhile
         self.locked = 0  # writes that still find the keystore locked
         self.tokens: set[str] = set()
         self.sessions: dict[str, str] = {}
@@ -420,6 +423,8 @@ class _Answering:
         if self.manner.csrf and not self._has_csrf_token():
             return None
         with self.keystore.lock:
+            if self.tenant.before_write is not None:
+                self.tenant.before_write()
             if self.tenant.locked:
                 self.tenant.locked -= 1
                 raise Refusal(self.manner.lock, "locked")

@@ -185,3 +185,26 @@ def test_a_tenant_is_adopted_and_the_next_plan_is_empty(filled: Repository) -> N
     [file] = (filled.directory / "adopted").glob("*.yaml")
     plan = filled("plan", str(file))
     assert (plan.code, plan.changes) == (0, []), plan.out + plan.err
+
+
+def test_an_apply_reads_the_list_before_and_after_and_each_entry_before_its_write(filled: Repository) -> None:
+    filled.declare(state(filled) + "aliases: {absent: [legacy]}\n")
+    filled.age("tenant_ec")
+    start = len(filled.tenant.asked)
+    filled.applied("legacy", "tenant_ec")
+    lines = filled.tenant.lines[start:]
+    assert [lines.count(line) for line in ("token", "GET KeystoreEntries")] == [0, 2]
+    assert lines.count("POST token") == 1
+    for place, line in enumerate(lines):
+        if line.startswith(("PUT", "DELETE")):
+            alias = line.partition("'")[2].partition("'")[0]
+            before = [one for one in lines[:place] if not one.endswith("/")]
+            assert before[-1] == f"GET KeystoreEntries('{alias}')"
+
+
+def test_what_others_do_during_a_run_is_told(filled: Repository) -> None:
+    filled.declare(state(filled) + "aliases: {absent: [legacy]}\n")
+    filled.tenant.before_write = lambda: filled.tenant.keystore.put("unasked", root("Somebody Else"))
+    done = filled("apply")
+    assert done.code == 0, done.err
+    assert "the entry 'unasked' appeared by somebody else during the run" in done.out
