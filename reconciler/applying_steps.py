@@ -58,12 +58,10 @@ class Run:
     Attributes:
         outcomes: One for each change.
         error: What decides the exit code where nothing was applied; None where the outcomes say enough.
-        notes: What others did meanwhile.
     """
 
     outcomes: tuple[Outcome, ...]
     error: ReconcileError | None = None
-    notes: tuple[str, ...] = ()
 
 
 def apply_steps(
@@ -116,13 +114,7 @@ class _Application:
                 outcomes[place] = Outcome(change, OutcomeStatus.APPLIED)
         applied = any(one.status is OutcomeStatus.APPLIED for one in outcomes.values())
         deciding = None if applied else _deciding(errors)
-        return Run(tuple(outcomes[place] for place in range(len(outcomes))), deciding, self._proof())
-
-    def _proof(self) -> tuple[str, ...]:
-        try:
-            return self.keystore.prove_others()
-        except KeystoreUnreadableError as error:
-            return (f"whether other entries are what they were could not be read: {error.message}",)
+        return Run(tuple(outcomes[place] for place in range(len(outcomes))), deciding)
 
     # ---------------------------------------------------------------------------------------- one change
 

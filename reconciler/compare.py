@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from reconciler.acceptance import accept
 from reconciler.chains import is_self_issued
 from reconciler.expiry import NOTICE, day, expiry_of
-from reconciler.key_pairs import SELF_SIGNED, Case, Verdict, judge_key_pair
+from reconciler.key_pairs import AWAITING_APPROVAL, SELF_SIGNED, Case, Verdict, judge_key_pair
 from reconciler.migration import due
 from reconciler.migration import finding as about_the_store
 from reconciler.model import (
@@ -47,9 +47,9 @@ KIND = "kind"
 BOTH_NAMES = "both-names"
 REFUSALS = frozenset({DECLARED_PROTECTED, TWO_SPELLINGS, KIND, BOTH_NAMES})
 ALIAS_CASE, MISSING, RENAMED, ABSENT, REPLACED = "alias-case", "missing", "renamed", "absent", "replaced"
-PREVIOUS = "previous"
+PREVIOUS, INTERRUPTED = "previous", "interrupted"
 # What nobody can accept: a person has to decide first, or it is ours to clear away.
-NOT_ACCEPTABLE = REFUSALS | {PREVIOUS}
+NOT_ACCEPTABLE = REFUSALS | {PREVIOUS, INTERRUPTED}
 
 
 def compare(desired: DesiredState, live: Snapshot, now: datetime, verify: Verify) -> tuple[Finding, ...]:
@@ -155,6 +155,9 @@ class _Comparison:
         old = self._entries(rule.old) if rule else []
         if old and found:
             return self._finding(wanted, found, _both_names(rule))
+        back = self._to_put_back(wanted) if not found and not old else None
+        if back is not None:
+            return self._put_back(wanted, back)
         renamed_from = old[0] if old else self._other_spelling(wanted, found)
         reason = RENAMED if old else ALIAS_CASE
         found = found or old
@@ -168,6 +171,24 @@ class _Comparison:
                 verdict.status, verdict.reason, verdict.message, (*verdict.differences, spelling), verdict.chain
             )
         return self._finding(wanted, found, verdict, renamed_from)
+
+    def _to_put_back(self, wanted: Wanted) -> Entry | None:
+        """In a tenant: the key pair whose take-over stopped between its renames, where nothing can take over now."""
+        if not isinstance(wanted, WantedKeyPair) or wanted.generate_in is None:
+            return None
+        waiting = self._missing(wanted)
+        if waiting.status is Status.READY_TO_ACTIVATE and waiting.reason != AWAITING_APPROVAL:
+            return None
+        found = self._entries(previous_alias(wanted.alias))
+        ours = found and not protected_by(found[0].alias, found[0].owner, self._patterns)
+        return found[0] if ours and found[0].kind is EntryKind.KEY_PAIR else None
+
+    def _put_back(self, wanted: Wanted, entry: Entry) -> Finding:
+        """First of all the alias serves again; whatever else there is to do, the next comparison finds."""
+        spelling = Difference("alias", entry.alias, wanted.alias)
+        message = f"a take-over was interrupted: the key pair is still called {entry.alias!r}"
+        verdict = Verdict(Status.DIFFERS, INTERRUPTED, message, (spelling,))
+        return self._finding(wanted, [entry], verdict, entry)
 
     def _other_spelling(self, wanted: Wanted, found: Sequence[Entry]) -> Entry | None:
         """In a tenant, whose rule about case nobody has published, another spelling is renamed, never added to."""
@@ -247,10 +268,16 @@ class _Comparison:
             case WantedExisting():
                 return _same_certificate(wanted.sha256, entry) if wanted.sha256 else None
             case WantedImport():
-                return _same_chain(wanted.chain, entry.chain)
+                return _same_chain(self._expected_chain(wanted, entry), entry.chain)
             case WantedKeyPair():
                 pool = (*self._pool, *wanted.chain, *wanted.issuer.certificates)
                 return judge_key_pair(Case(wanted, entry, self._staged(wanted), pool, self.now, self.verify))
+
+    def _expected_chain(self, wanted: WantedImport, entry: Entry) -> tuple[Certificate, ...]:
+        """What was brought along; a tenant may keep the root of a chain among its roots alone."""
+        chain = wanted.chain
+        rootless = self.desired.keystore.is_tenant and len(entry.chain) == len(chain) - 1 and is_self_issued(chain[-1])
+        return chain[:-1] if rootless else chain
 
     # --------------------------------------------------------------------------------------------- the others
 

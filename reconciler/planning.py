@@ -10,7 +10,17 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from reconciler.chains import chain_from
-from reconciler.compare import ABSENT, ALIAS_CASE, PREVIOUS, REFUSALS, RENAMED, REPLACED, by_the_clock, compare
+from reconciler.compare import (
+    ABSENT,
+    ALIAS_CASE,
+    INTERRUPTED,
+    PREVIOUS,
+    REFUSALS,
+    RENAMED,
+    REPLACED,
+    by_the_clock,
+    compare,
+)
 from reconciler.errors import PlanRefusedError, Problem, RefusedError
 from reconciler.issued import classify, planned_weaknesses, weaknesses
 from reconciler.key_pairs import (
@@ -189,15 +199,15 @@ def _after(changes: Sequence[Change], live: Snapshot, preview: Preview) -> Snaps
 _ORDER = {action: place for place, action in enumerate(Action)}
 # What the nightly run does: time has come, or an answer.
 _BY_TIME = frozenset({Status.EXPIRING, Status.EXPIRED, Status.RESPONSE_READY, Status.READY_TO_ACTIVATE})
-
-
 # What must not keep a renewal that is due until it is too late: a difference, a request that was lost on its way.
 _IN_THE_WAY = frozenset({Status.DIFFERS, Status.AWAITING_SIGNATURE})
+# And it goes on where a take-over was interrupted, and clears away what it has left.
+_LEFT_OVER = frozenset({PREVIOUS, INTERRUPTED})
 
 
 def _is_asked_for_by_time(finding: Finding) -> bool:
     """Whether the nightly run does it."""
-    if finding.status in _BY_TIME or finding.reason == PREVIOUS:
+    if finding.status in _BY_TIME or finding.reason in _LEFT_OVER:
         return True
     due = finding.expiry is not Expiry.OK and isinstance(finding.wanted, WantedKeyPair)
     return due and finding.status in _IN_THE_WAY
@@ -226,6 +236,8 @@ def _rename(finding: Finding) -> Change:
     alias = old.alias if old else ""
     message = f"rename {alias!r} to {finding.alias!r}"
     reason = ALIAS_CASE if alias_key(alias) == alias_key(finding.alias) else RENAMED
+    if finding.reason == INTERRUPTED:
+        reason, message = INTERRUPTED, f"{message}: {finding.message}"
     return Change(
         Action.RENAME, alias, reason, message, finding.source, None, old, step=Step.RENAME, new_alias=finding.alias
     )
@@ -286,7 +298,7 @@ def _key_pair_step(finding: Finding, wanted: WantedKeyPair) -> Iterator[tuple[Ac
 
 
 # What a rename alone mends.
-_ONLY_RENAMED = frozenset({RENAMED, ALIAS_CASE})
+_ONLY_RENAMED = frozenset({RENAMED, ALIAS_CASE, INTERRUPTED})
 # Differences that leave the certificate itself as it is declared.
 _BESIDE_A_RENEWAL = _ONLY_RENAMED | {CHAIN}
 _WHOLE = frozenset({Step.GENERATE, Step.REISSUE, Step.REKEY})
@@ -508,7 +520,7 @@ def _throws_a_key_away(finding: Finding) -> bool:
     return discarded and (wanted.replace_key or "") != leaf.sha256
 
 
-_KEEP_THE_KEY = frozenset({ALIAS_CASE, RENAMED, CHAIN})
+_KEEP_THE_KEY = frozenset({ALIAS_CASE, RENAMED, CHAIN, INTERRUPTED})
 
 
 def check_mass_change(target: TargetPlan) -> None:
@@ -519,8 +531,10 @@ def check_mass_change(target: TargetPlan) -> None:
     """
     patterns = [one.pattern for one in target.desired.protected]
     free = [entry for entry in target.live.entries if protected_by(entry.alias, entry.owner, patterns) is None]
-    lost = sum(change.action in {Action.DELETE, Action.REPLACE} for change in target.changes)
-    deleted = sum(change.action is Action.DELETE for change in target.changes)
+    # What a take-over has replaced is no loss: something else bears the alias by now.
+    changes = [change for change in target.changes if change.reason != PREVIOUS]
+    lost = sum(change.action in {Action.DELETE, Action.REPLACE} for change in changes)
+    deleted = sum(change.action is Action.DELETE for change in changes)
     added = sum(change.action in {Action.IMPORT, Action.CREATE} for change in target.changes)
     empties = bool(free) and deleted == len(free) == len(target.live.entries) and not added
     if empties or (lost >= MASS_COUNT and lost > MASS_SHARE * len(free)):

@@ -100,19 +100,21 @@ def _applied_in_tenant(
     try:
         with progress(len(plan.changes)) if shown else nullcontext(_silently) as show:
             run = apply_steps(plan, keystore, now, show)
+        log("applied", keystore=desired.keystore.location, changes=len(plan.changes))
+        outcomes, error, second = run.outcomes, run.error, None
+        if any(outcome.status is OutcomeStatus.APPLIED for outcome in outcomes):
+            try:
+                second = _planned_again(plan, now)
+                outcomes = _verified(plan, outcomes, second)
+            except ReconcileError as unverified:
+                error = unverified
+        others = keystore.prove_others(second.live if second else None)
     finally:
         keystore.close()
-    log("applied", keystore=desired.keystore.location, changes=len(plan.changes))
-    outcomes, error = run.outcomes, run.error
     written = [o.change for o in outcomes if o.status is OutcomeStatus.APPLIED and o.change.step is not Step.REQUEST]
-    if any(outcome.status is OutcomeStatus.APPLIED for outcome in outcomes):
-        try:
-            outcomes = _verified(plan, outcomes, now)
-        except ReconcileError as unverified:
-            error = unverified
     notes = tuple(applied_notes(written, desired.receivers)) if written else ()
     failure = None if error is None else failure_of(error)
-    return replace(target, outcomes=outcomes, failure=failure, notes=(*target.notes, *run.notes, *notes)), error
+    return replace(target, outcomes=outcomes, failure=failure, notes=(*target.notes, *others, *notes)), error
 
 
 def _silently(step: str, change: Change) -> None:
@@ -133,30 +135,34 @@ def _applied(plan: TargetPlan, now: datetime, digest: str, *, shown: bool) -> tu
     log("applied", keystore=desired.keystore.location, changes=len(plan.changes))
     if all(outcome.status is not OutcomeStatus.APPLIED for outcome in outcomes):
         return outcomes
-    return _verified(plan, outcomes, now)
+    return _verified(plan, outcomes, _planned_again(plan, now))
 
 
-def _verified(plan: TargetPlan, outcomes: tuple[Outcome, ...], now: datetime) -> tuple[Outcome, ...]:
-    """Read everything again, files of the repository included, and compare again: what was applied is in sync.
+def _planned_again(plan: TargetPlan, now: datetime) -> TargetPlan:
+    """Read everything again, files of the repository included, and compare again."""
+    from reconciler.desired import load
+
+    desired = load(plan.desired.name)
+    existing = replace(desired, keystore=replace(desired.keystore, create=False))
+    return plan_state(existing, now, Planning(writing=True))
+
+
+def _verified(plan: TargetPlan, outcomes: tuple[Outcome, ...], second: TargetPlan) -> tuple[Outcome, ...]:
+    """What was applied is in sync.
 
     Raises:
         ReconcileError: something that was applied still differs.
     """
-    from reconciler.desired import load
-
     location = plan.desired.keystore.location
-    desired = load(plan.desired.name)
-    existing = replace(desired, keystore=replace(desired.keystore, create=False))
-    second = plan_state(existing, now, Planning(writing=True))
     # Of two changes for one alias one may have failed: then what is left is known already.
     failed = {_key_of(one.change) for one in outcomes if one.status is OutcomeStatus.FAILED}
-    left = {alias_key(change.alias) for change in second.changes} - failed
+    remaining = [left for left in second.changes if alias_key(left.alias) not in failed]
     entries = {alias_key(entry.alias): entry for entry in second.live.entries}
     result = []
     for outcome in outcomes:
         change = outcome.change
         key = _key_of(change)
-        if outcome.status is OutcomeStatus.APPLIED and key in left:
+        if outcome.status is OutcomeStatus.APPLIED and any(_is_the_same(change, left) for left in remaining):
             raise ReconcileError(
                 f"{change.alias}: was written, and the keystore still differs from the desired state",
                 where=location,
@@ -168,6 +174,17 @@ def _verified(plan: TargetPlan, outcomes: tuple[Outcome, ...], now: datetime) ->
 
 def _key_of(change: Change) -> str:
     return alias_key(change.new_alias or change.alias)
+
+
+def _is_the_same(done: Change, left: Change) -> bool:
+    """Whether a change that is still to be made says that one that was made has had no effect."""
+    if done.step is Step.RENAME:  # what else there is to do under the new name is another matter
+        return left.step is Step.RENAME and alias_key(left.new_alias or "") == alias_key(done.new_alias or "")
+    if _key_of(done) != alias_key(left.alias):
+        return False
+    if done.step is Step.REMOVE and done.before is not None and left.before is not None:
+        return done.before.digest == left.before.digest  # another entry may have got the alias in the same run
+    return True
 
 
 def confirm(planned: Sequence[TargetPlan], *, yes: bool) -> None:

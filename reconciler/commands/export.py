@@ -10,9 +10,9 @@ import click
 from reconciler.commands import options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from reconciler.model import Entry
+    from reconciler.model import Certificate, Entry
 
 
 @click.command(name="export", short_help="Write certificate, root, chain or public key of an entry.")
@@ -58,17 +58,25 @@ def command(
         snapshot = complete(live, [] if of_sap else [name], sap_keys=of_sap)
         entries, name = (snapshot.new_sap_keys or (), alias) if of_sap else (snapshot.entries, name)
         entry = find_entries(entries, name, desired.keystore.location)[-1]
-        files = _files(
-            entry, certificate=certificate, root=root, chain=chain, ssh=ssh, location=desired.keystore.location
-        )
-        found = list(files)
+        top = _top(entry, snapshot.entries) if root else None
+        location = desired.keystore.location
+        found = list(_files(entry, top, certificate=certificate, chain=chain, ssh=ssh, location=location))
     for file, content in found:
         write_public(Path(directory) / file, content)
     return 0
 
 
+def _top(entry: Entry, entries: Sequence[Entry]) -> Certificate | None:
+    """Where the chain ends; a root that is left out of it can be an entry of its own."""
+    from reconciler.chains import chain_from
+    from reconciler.x509 import is_signed_by
+
+    known = [one for other in entries for one in other.chain]
+    return chain_from(entry.chain[-1], known, is_signed_by)[-1] if entry.chain else None
+
+
 def _files(  # one flag a file
-    entry: Entry, *, certificate: bool, root: bool, chain: bool, ssh: bool, location: str
+    entry: Entry, top: Certificate | None, *, certificate: bool, chain: bool, ssh: bool, location: str
 ) -> Iterator[tuple[str, bytes]]:
     from reconciler.chains import is_self_issued
     from reconciler.commands.public_files import file_name
@@ -80,15 +88,14 @@ def _files(  # one flag a file
         raise ReconcileError(f"{entry.alias!r} is a {entry.kind} and holds no certificate", where=location)
     if certificate:
         yield file_name(entry.alias, ".cer"), to_pem([leaf])
-    if root:
-        last = entry.chain[-1]
-        if not is_self_issued(last):
+    if top is not None:
+        if not is_self_issued(top):
             raise ReconcileError(
-                f"the chain of {entry.alias!r} ends at {last.issuer or 'an unknown issuer'} without its certificate",
+                f"the chain of {entry.alias!r} ends at {top.issuer or 'an unknown issuer'} without its certificate",
                 where=location,
                 hint="the root is not in the keystore; ask the CA for it",
             )
-        yield file_name(entry.alias, "_rootCA.cer"), to_pem([last])
+        yield file_name(entry.alias, "_rootCA.cer"), to_pem([top])
     if chain:
         yield file_name(entry.alias, ".p7b"), to_pkcs7(entry.chain)
     if ssh:

@@ -4,7 +4,7 @@ Made by `GuardedKeystore.steps` alone. Each write looks at its entry again direc
 before each repetition: the entry belongs neither to SAP (by its name, and by the `Owner` that the tenant states now)
 nor to the file's protected aliases, and is what the plan, or an earlier write of this run, left there. Afterwards the
 entry is read back and compared. A request whose outcome is not known is resolved by reading, never by sending it again.
-At the end the whole keystore is read, and every entry that no write named is compared with what it was. No flag
+At the end every entry that no write named is compared with what it was. No flag
 reaches in here.
 """
 
@@ -14,7 +14,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, final
 
-from reconciler.errors import ReconcileError, RefusedError
+from reconciler.errors import KeystoreUnreadableError, ReconcileError, RefusedError
 from reconciler.issued import common_name
 from reconciler.keystores.guarded import Operation, chain_sha256
 from reconciler.keystores.sap.failures import UnknownOutcomeError, WriteFailedError
@@ -56,7 +56,7 @@ class GuardedSteps:
 
     def start(self) -> Snapshot:
         """The keystore as it is when the run begins; what differs from the plan is refused write by write."""
-        self._at_first = self.__keystore.read()
+        self._at_first = self.__keystore.resume(self._planned)
         return self._at_first
 
     def signing_request(self, alias: str, wanted: WantedKeyPair) -> bytes:
@@ -219,19 +219,22 @@ class GuardedSteps:
 
     # --------------------------------------------------------------------------------------- the others
 
-    def prove_others(self) -> tuple[str, ...]:
+    def prove_others(self, after: Snapshot | None = None) -> tuple[str, ...]:
         """Compare every entry that no write named with what it was when the run began.
+
+        Args:
+            after: The keystore as it was read after the last write; None to read it now.
 
         Returns:
             What others have changed meanwhile, a sentence each: SAP renews its own entries by itself, and a write of
-            ours addresses one alias.
-
-        Raises:
-            KeystoreUnreadableError: the keystore cannot be read any more.
+            ours addresses one alias. Also that it could not be found out.
         """
         if self._at_first is None:
             return ()
-        return tuple(self._meanwhile(self._at_first, self.__keystore.read()))
+        try:
+            return tuple(self._meanwhile(self._at_first, after or self.__keystore.read()))
+        except KeystoreUnreadableError as error:
+            return (f"whether other entries are what they were could not be read: {error.message}",)
 
     def _meanwhile(self, before: Snapshot, after: Snapshot) -> Iterator[str]:
         old = {one.alias: one for one in before.entries if alias_key(one.alias) not in self._known}

@@ -128,6 +128,9 @@ class StepwiseKeystore(KeystoreReader, Protocol):
     Its `read` gives the certificate of each entry as the list states it, for a key pair the leaf alone.
     """
 
+    def resume(self, planned: Snapshot) -> Snapshot:
+        """The keystore that the plan was made from, to go on with; read again where that is not known any more."""
+
     def look(self, alias: str) -> Entry | None:
         """One entry as it is now, by its exact spelling; None when there is none."""
 

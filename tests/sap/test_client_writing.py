@@ -378,6 +378,7 @@ def test_a_reader_has_nothing_to_write_with(place):
         "new_sap_keys",
         "history",
         "public_keystore",
+        "seen",
         "certificate",
         "chain",
         "chain_certificates",

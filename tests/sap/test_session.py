@@ -568,12 +568,13 @@ def test_a_token_that_the_tenant_repeats_at_the_cutting_edge_is_masked_whole(pla
     TenantReader(session).entries()
     token = next(iter(place.tenant.gate._tokens))
     for padding in (500, 550, 590, 599):
-        body = ("x" * padding + token).encode()
+        words = "x " * (padding // 2)
+        body = (words + token).encode()
         place.tenant.faults.add(Effect.STATUS, status=400, method="DELETE", body=body)
         with pytest.raises(WriteFailedError) as caught:
             TenantWriter(session).delete("partner_root")
-        assert "x" * padding in str(caught.value)
-        assert "xeyJ" not in str(caught.value)
+        assert words.strip() in str(caught.value)
+        assert "eyJ" not in str(caught.value)
         assert token[:3] not in caught.value.text
 
 

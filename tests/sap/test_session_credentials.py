@@ -237,7 +237,7 @@ def test_a_system_without_roots_takes_those_of_mozilla(monkeypatch):
     paths = ssl.DefaultVerifyPaths(None, None, "SSL_CERT_FILE", "", "SSL_CERT_DIR", "")
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
     monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *_: None)
-    assert len(tls._context("").get_ca_certs()) > 50
+    assert len(tls._context("", "").get_ca_certs()) > 50
 
 
 @pytest.mark.parametrize("variable", ["RECONCILE_CA_FILE", "SSL_CERT_FILE"])

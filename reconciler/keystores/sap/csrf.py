@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from reconciler.keystores.sap.exchange import Answer
 
 HEADER = "X-CSRF-Token"
+# Any GET gives a token. Clients ask at the service root; a tenant that has nothing to show there is asked for what
+# each has.
+_PLACES = ("", "KeystoreEntries?keystoreName=system")
 
 
 class CsrfSession:
@@ -25,12 +28,18 @@ class CsrfSession:
     def __init__(self) -> None:
         self._token: Secret | None = None
         self._known = False
+        self._asked = 0
         self._jar = CookieJar()
 
     @property
     def known(self) -> bool:
         """Whether a fetch has answered, with a token or without."""
         return self._known
+
+    @property
+    def place(self) -> str:
+        """What to fetch, below the service root."""
+        return _PLACES[self._asked % len(_PLACES)]
 
     def learn(self, answer: Answer, url: str) -> None:
         """Take token and cookies from the answer to a fetch."""
@@ -41,7 +50,9 @@ class CsrfSession:
         self._jar.extract_cookies(_Headers(answer.cookies), _addressed(url))  # type: ignore[arg-type]  # info() is all it uses
 
     def forget(self) -> None:
-        """The tenant did not accept it: the next write fetches again."""
+        """The tenant did not accept it: the next write fetches again, elsewhere where this place gave none."""
+        if self._token is None:
+            self._asked += 1
         self._token, self._known = None, False
 
     def headers(self, url: str) -> dict[str, str]:

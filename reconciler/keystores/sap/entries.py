@@ -20,7 +20,7 @@ SELECTED = (
     "SignatureAlgorithm", "EllipticCurve", "Validity", "SubjectDN", "IssuerDN", "Version", "FingerprintSha256",
     "Type", "Owner", "LastModifiedBy", "LastModifiedTime", "CreatedBy", "CreatedTime", "Status",
 )  # fmt: skip
-_KINDS = {"key pair": EntryKind.KEY_PAIR, "certificate": EntryKind.TRUSTED_CERTIFICATE}
+_KINDS = {"keypair": EntryKind.KEY_PAIR, "certificate": EntryKind.TRUSTED_CERTIFICATE}
 _SERIAL = re.compile(r"0[xX][0-9A-Fa-f]{1,128}")
 _HEX_DIGITS = frozenset("0123456789abcdef")
 
@@ -105,7 +105,7 @@ def tenant_entry(item: Mapping[str, Any]) -> TenantEntry:
     """
     return TenantEntry(
         alias=_alias(item),
-        kind=_KINDS.get((text(item.get("Type")) or "").strip().lower(), EntryKind.OTHER),
+        kind=_kind(text(item.get("Type")) or ""),
         owner=text(item.get("Owner")),
         certificate=tenant_certificate(item),
         status=text(item.get("Status")),
@@ -176,6 +176,11 @@ def fingerprint(value: object, digits: int) -> str | None:
         return None
     plain = value.replace(":", "").replace(" ", "").lower()
     return plain if len(plain) == digits and set(plain) <= _HEX_DIGITS else None
+
+
+def _kind(stated: str) -> EntryKind:
+    """`Key Pair` or `Certificate`; capitals and what stands between the words do not count."""
+    return _KINDS.get("".join(filter(str.isalpha, stated)).lower(), EntryKind.OTHER)
 
 
 def _alias(item: Mapping[str, Any]) -> str:

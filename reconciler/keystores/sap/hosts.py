@@ -69,10 +69,15 @@ def check_allowed(urls: Iterable[str], trusted_urls: Iterable[str], environ: Map
 
 
 def _listed(wanted: tuple[str, int], value: str) -> bool:
-    entries = {entry.removeprefix("https://").rstrip("./").lower() for entry in value.replace(",", " ").split()}
+    entries = {_host_of(entry) for entry in value.replace(",", " ").split()}
     host, port = wanted
     shown = f"[{host}]" if ":" in host else host
     return bool(entries & {host, shown, f"{shown}:{port}"})
+
+
+def _host_of(entry: str) -> str:
+    """Host and port of an entry that may be a whole address, as people copy it."""
+    return entry.lower().removeprefix("https://").partition("/")[0].rstrip(".")
 
 
 def _shown(wanted: tuple[str, int]) -> str:
@@ -93,7 +98,7 @@ def _parts(url: str) -> SplitResult:
     except ValueError:
         raise AddressError("an address of the tenant cannot be parsed", hint="write https://host") from None
     if not valid or parts.username is not None or parts.password is not None:
-        shown = parts.hostname or url.partition("?")[0][:80]
+        shown = f"{parts.scheme}://{parts.hostname}" if parts.hostname else url.partition("?")[0][:80]
         raise AddressError(
             f"{shown!a} is not an https address to sign in at", hint="write https://host, without a user name"
         )

@@ -31,6 +31,7 @@ from reconciler.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from reconciler.keystores.sap.entries import HistoryEntry, TenantEntry
     from reconciler.keystores.sap.reading import TenantReader
@@ -51,9 +52,14 @@ class TenantKeystore:
 
     def __init__(self, target: KeystoreTarget, fields: Mapping[str, Secret | str]) -> None:
         self.target = target
-        self._reader = self._open(fields)
+        try:
+            self._reader = self._open(fields)
+        except ReconcileError as error:
+            error.where = error.where or target.location  # of several tenants: which
+            raise
         self._source = Source(self._reader.certificate)
         self._last: Snapshot | None = None
+        self._seen: dict[str, tuple[TenantEntry, str]] = self._reader.seen  # and the digest that it got then
 
     def _open(self, fields: Mapping[str, Secret | str]) -> TenantReader:
         return open_reader(self.target.location, fields, os.environ)
@@ -157,12 +163,26 @@ class TenantKeystore:
             one.alias,
             one.kind,
             (certificate,) if has_certificate else (),
-            _digest(one),
+            self._digest(one, keystore, certificate.sha256 if has_certificate else None),
             stored_alias=one.alias,
             created=one.created_at,
             owner=_owner(one),
             note=one.certificate.validity,
         )
+
+    def _digest(self, one: TenantEntry, keystore: str, sha256_of_leaf: str | None) -> str:
+        """Two looks at an untouched entry give the same, also where the list and the entry itself say less or more.
+
+        A chain that was exchanged shows in the time alone.
+        """
+        now = replace(one, certificate=replace(one.certificate, sha256=sha256_of_leaf))
+        if keystore != SYSTEM:
+            return _digest(now)
+        before = self._seen.get(one.alias)
+        if before is None or not _agree(before[0], now):
+            before = now, _digest(now)
+            self._seen[one.alias] = before
+        return before[1]
 
 
 def _is_certificate(entry: Entry) -> bool:
@@ -180,9 +200,25 @@ def _owner(one: TenantEntry) -> str | None:
 
 
 def _digest(one: TenantEntry) -> str:
-    """Two looks at an untouched entry give the same: a chain that was exchanged shows in the time alone."""
-    parts = (one.kind, one.owner, one.certificate.sha256, one.certificate.serial, one.modified_at, one.created_at)
+    parts = (one.kind, _owner(one), one.certificate.sha256, one.certificate.serial, one.modified_at, one.created_at)
     return sha256("\0".join(str(part) for part in parts).encode()).hexdigest()
+
+
+def _agree(one: TenantEntry, other: TenantEntry) -> bool:
+    """Whether two looks show the same entry: what only one of them states does not count, nor parts of a second."""
+    if (one.kind, one.certificate.sha256) != (other.kind, other.certificate.sha256):
+        return False
+    stated = (
+        (_owner(one), _owner(other)),
+        (one.certificate.serial, other.certificate.serial),
+        (_second(one.modified_at), _second(other.modified_at)),
+        (_second(one.created_at), _second(other.created_at)),
+    )
+    return all(here is None or there is None or here == there for here, there in stated)
+
+
+def _second(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(microsecond=0)
 
 
 def _replaced(one: HistoryEntry, entry: Entry) -> ReplacedSapKey:
@@ -204,6 +240,17 @@ class WritableTenantKeystore(TenantKeystore):
     def _open(self, fields: Mapping[str, Secret | str]) -> TenantReader:
         reader, self._writer = open_writer(self.target.location, fields, os.environ)
         return reader
+
+    def resume(self, planned: Snapshot) -> Snapshot:
+        """See `StepwiseKeystore.resume`: known is what the plan of the same run has read in the same session."""
+        if any(one.alias not in self._seen for one in planned.entries):
+            return self.read()
+        entries = (replace(one, chain=tuple(map(self._asking_here, one.chain))) for one in planned.entries)
+        return replace(planned, entries=tuple(entries))
+
+    def _asking_here(self, one: Certificate) -> Certificate:
+        """The reader that has listed a certificate is closed by now."""
+        return one.listed_by(self._source) if isinstance(one, ListedCertificate) else one
 
     def send(self, write: Write, before: Entry | None, check: Callable[[], None]) -> None:
         """See `StepwiseKeystore.send`; `update` follows from what was read."""

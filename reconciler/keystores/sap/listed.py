@@ -58,6 +58,10 @@ class ListedCertificate:
     def __repr__(self) -> str:
         return f"ListedCertificate({self._alias!a}, {(self._stated.sha256 or '?')[:16]}…)"
 
+    def listed_by(self, source: Source) -> ListedCertificate:
+        """The same statement, with somebody else to ask for the certificate itself."""
+        return ListedCertificate(self._alias, self._keystore, self._stated, source)
+
     @property
     def _known(self) -> Certificate | None:
         """The certificate itself, asked for at the first need."""

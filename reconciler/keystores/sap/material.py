@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from binascii import Error as Base64Error
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 from typing import TYPE_CHECKING
 
 from reconciler.der import DerError, read_all
@@ -108,6 +108,13 @@ def pkcs7(certificates: Sequence[Certificate]) -> bytes:
     from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
     return pkcs7.serialize_certificates([x509.load_der_x509_certificate(one.der) for one in certificates], Encoding.DER)
+
+
+def certificate_forms(one: Certificate) -> Iterable[tuple[bytes, str]]:
+    """A certificate in the forms in which it can be uploaded, with their media types; what live tenants took first."""
+    yield to_pem([one]), PEM_TYPE
+    yield one.der, PEM_TYPE
+    yield b2a_base64(one.der, newline=False), PEM_TYPE
 
 
 def chain_forms(chain: Sequence[Certificate]) -> Iterable[tuple[bytes, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from reconciler.keystores.sap import material, odata
@@ -39,6 +39,11 @@ class TenantReader:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._selects = True
+
+    @property
+    def seen(self) -> dict[str, Any]:
+        """What each entry looked like last, for a whole session: plans, writes and further reads tell it together."""
+        return self._session.seen
 
     def close(self) -> None:
         """Close the idle connections, those of a writer in the same session as well."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from reconciler.keystores.sap.credentials import BasicUser, CertificateOnly, CertificateToken, ClientSecret
@@ -73,6 +73,7 @@ class Session:
         self._tokens = self._new_tokens()
         self._csrf: CsrfSession | None = None
         self._csrf_lock = threading.RLock()
+        self.seen: dict[str, Any] = {}  # for who reads entries: what each looked like last, over the whole run
 
     def __repr__(self) -> str:
         return f"Session({self.api!r})"
@@ -218,7 +219,9 @@ class Session:
                 headers["Authorization"] = "Bearer " + token.text()
             case _:
                 pass  # the TLS handshake has shown the certificate
-        return token, replace(request, secret_headers=dict(request.secret_headers) | headers)
+        signed = replace(request, secret_headers=dict(request.secret_headers) | headers)
+        self._redaction.add_headers(signed.secret_headers)
+        return token, signed
 
     def _can_sign_again(self, request: Request, answer: Answer, token: Secret | None) -> bool:
         """Whether a fresh token, or a fresh CSRF token, may help."""
@@ -239,7 +242,7 @@ class Session:
             if self._csrf is None:
                 self._csrf = CsrfSession()
             if not self._csrf.known:
-                fetch = Request("GET", self.api + "/", {"Accept": JSON, HEADER: "Fetch"})
+                fetch = Request("GET", f"{self.api}/{self._csrf.place}", {"Accept": JSON, HEADER: "Fetch"})
                 answer = self._delivered(fetch, "the CSRF token")
                 if answer.status == 401:
                     raise read_failure(answer, "the CSRF token", self.host, self.said(answer))
@@ -256,6 +259,7 @@ class Session:
     def _send_to_token_endpoint(self, request: Request) -> Answer:
         """Like any other request, without a turn: the rate limit is that of the API. Asking twice harms nobody."""
         patience = self._patience()
+        self._redaction.add_headers(request.secret_headers)
         host = request.url.removeprefix("https://").partition("/")[0]
         while True:
             try:

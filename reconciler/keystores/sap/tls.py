@@ -36,19 +36,22 @@ def tls_context(environ: Mapping[str, str], client: ClientCertificate | None = N
     private_roots, replaced_roots = environ.get(CA_VARIABLE, ""), environ.get(CERT_VARIABLE, "")
     state = (_state_of(CERT_VARIABLE, replaced_roots), _state_of(CA_VARIABLE, private_roots))
     if client is None:
-        return _shared(private_roots, (*state, environ.get("SSL_CERT_DIR", "")))
-    context = _context(private_roots)
+        return _shared(replaced_roots, private_roots, (*state, environ.get("SSL_CERT_DIR", "")))
+    context = _context(replaced_roots, private_roots)
     _load_client(context, client)
     return context
 
 
 @lru_cache(maxsize=8)
-def _shared(private_roots: str, state: tuple[object, ...]) -> ssl.SSLContext:
+def _shared(replaced_roots: str, private_roots: str, state: tuple[object, ...]) -> ssl.SSLContext:
     del state  # only tells apart what was read at another time or from elsewhere
-    return _context(private_roots)
+    return _context(replaced_roots, private_roots)
 
 
-def _context(private_roots: str) -> ssl.SSLContext:
+def _context(replaced_roots: str, private_roots: str) -> ssl.SSLContext:
+    if replaced_roots:
+        # OpenSSL says nothing of a file without certificates, and the connection fails with a message that misleads.
+        _load_roots(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), replaced_roots, CERT_VARIABLE)
     context = ssl.create_default_context()  # verifies certificate and host name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # Python 3.13 began to insist on extensions that private roots of the past lack; 3.11, curl and Java do not.
@@ -59,15 +62,15 @@ def _context(private_roots: str) -> ssl.SSLContext:
 
         context.load_verify_locations(certifi.where())
     if private_roots:
-        _load_roots(context, private_roots)
+        _load_roots(context, private_roots, CA_VARIABLE)
     return context
 
 
-def _load_roots(context: ssl.SSLContext, file: str) -> None:
+def _load_roots(context: ssl.SSLContext, file: str, variable: str) -> None:
     try:
         context.load_verify_locations(file)
     except (ssl.SSLError, OSError):
-        raise ReconcileError(f"{file} holds no certificates in PEM", hint=f"{CA_VARIABLE} names it") from None
+        raise ReconcileError(f"{file} holds no certificates in PEM", hint=f"{variable} names it") from None
 
 
 def _state_of(variable: str, file: str) -> tuple[str, int, int] | None:

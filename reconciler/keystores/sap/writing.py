@@ -18,7 +18,7 @@ from reconciler.keystores.sap.aliases import hexalias, mass_deletion_of, writabl
 from reconciler.keystores.sap.entries import tenant_entry
 from reconciler.keystores.sap.exchange import Write
 from reconciler.keystores.sap.failures import WriteFailedError
-from reconciler.keystores.sap.material import PEM_TYPE, chain_forms
+from reconciler.keystores.sap.material import certificate_forms, chain_forms
 from reconciler.keystores.sap.odata import MalformedAnswerError
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 MAX_CERTIFICATE = 10240  # bytes; release notes and Keystore Monitor
 MAX_KEY_PAIR = 30072  # bytes of a PKCS#12 file or a chain; the metadata (the monitor says 30720)
-_NO_SINGLE_DELETE = frozenset({405, 501})
+# That there is no such request. 404 can say so as well, of an entry that is there.
+_NO_SINGLE_DELETE = frozenset({404, 405, 501})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,25 +88,19 @@ class TenantWriter:
 
         Args:
             alias: New with `update=False`, existing with `update=True`; the tenant is strict in both directions.
-            certificate: Sent as DER.
+            certificate: Sent as PEM, which live tenants took; as DER or base64, which the specification names, where
+                the tenant does not take that or it would be too large.
             update: Whether it replaces a certificate.
             fingerprint_verified: Whether a person has vouched for the fingerprint. Without it the tenant wants a trust
                 path from what it already has.
             check: See the class.
         """
         _check_size(f"the certificate for {alias!a}", certificate.der, MAX_CERTIFICATE)
-        return self._put(
-            Write(
-                "PUT",
-                f"CertificateResources('{hexalias(writable(alias))}')/$value",
-                f"import of the certificate {alias!a}",
-                _import_options(update=update, fingerprint_verified=fingerprint_verified),
-                certificate.der,
-                PEM_TYPE,
-            ),
-            alias,
-            check,
-        )
+        path = f"CertificateResources('{hexalias(writable(alias))}')/$value"
+        options = _import_options(update=update, fingerprint_verified=fingerprint_verified)
+        what = f"import of the certificate {alias!a}"
+        forms = [form for form in certificate_forms(certificate) if len(form[0]) <= MAX_CERTIFICATE]
+        return self._put_in_one_form([Write("PUT", path, what, options, *form) for form in forms], alias, check)
 
     def import_key_pair(
         self,
@@ -118,7 +113,7 @@ class TenantWriter:
     ) -> Written:
         """Set one key pair from a PKCS#12 file that holds nothing else; the options are those of `put_certificate`."""
         _check_size(f"the key pair for {alias!a}", file.pkcs12.reveal(), MAX_KEY_PAIR)
-        self._session.mask(file.password)
+        self._session.mask(file.password, file.pkcs12)
         body = {
             "Hexalias": hexalias(writable(alias)),
             "Alias": alias,
@@ -162,14 +157,7 @@ class TenantWriter:
         forms = [form for form in chain_forms(chain) if len(form[0]) <= MAX_KEY_PAIR]
         if not forms:
             raise MaterialError(f"the chain for {alias!a} is larger than the {MAX_KEY_PAIR} bytes that a tenant takes")
-        writes = [Write("PUT", path, what, options, body, media_type) for body, media_type in forms]
-        for write in writes[:-1]:
-            try:
-                return self._put(write, alias, check)
-            except WriteFailedError as failure:
-                if failure.status != 415:
-                    raise
-        return self._put(writes[-1], alias, check)
+        return self._put_in_one_form([Write("PUT", path, what, options, *form) for form in forms], alias, check)
 
     def rename(self, alias: str, new: str, check: Callable[[], None] | None = None) -> Written:
         """Give an entry another alias, which must be free."""
@@ -189,12 +177,27 @@ class TenantWriter:
             try:
                 return self._put(Write("DELETE", path, what), alias, check)
             except WriteFailedError as failure:
-                if failure.status not in _NO_SINGLE_DELETE:
+                if failure.status not in _NO_SINGLE_DELETE or (
+                    failure.status == 404 and not self._is_there(path, what)
+                ):
                     raise
                 self._single_delete = False
         return self._put(_mass_deletion(alias, what), alias, check)
 
     # ------------------------------------------------------------------------------------------ underneath
+
+    def _is_there(self, path: str, what: str) -> bool:
+        return self._session.look(path, what).ok
+
+    def _put_in_one_form(self, writes: Sequence[Write], alias: str, check: Callable[[], None] | None) -> Written:
+        """The first form of the upload that the tenant takes: a refused type (415) has written nothing."""
+        for write in writes[:-1]:
+            try:
+                return self._put(write, alias, check)
+            except WriteFailedError as failure:
+                if failure.status != 415:
+                    raise
+        return self._put(writes[-1], alias, check)
 
     def _put(self, write: Write, alias: str, check: Callable[[], None] | None) -> Written:
         answer = self._session.write(write, check)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.keystores.sap.session import Session
-from tests.sap.second.manner import CONTRARY
+from tests.sap.second.manner import CONTRARY, ECHOING
 from tests.sap.second.repository import Repository
 from tests.sap.second.server import SecondTenant
 
@@ -25,7 +25,7 @@ def manner_name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def second(manner_name: str) -> Iterator[SecondTenant]:
     path = "/location/edge-1" if manner_name == "loose" else ""
-    with SecondTenant(CONTRARY[manner_name], path) as running:
+    with SecondTenant(CONTRARY.get(manner_name, ECHOING), path) as running:
         yield running
     assert running.crashes == []
     assert running.violations == []

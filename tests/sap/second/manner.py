@@ -66,6 +66,7 @@ class Manner:
     serial_padded: bool = False
 
 
+ECHOING = Manner(csrf=True, echo=True, status=200)
 CONTRARY = {
     "plain": Manner(),
     "old-specification": Manner(
@@ -84,11 +85,11 @@ CONTRARY = {
     ),
     "wire": Manner(
         close=True, chunked=True, gzip=True, token="form", expires_in=None, status=200, created=202,
-        page=7, envelope="results", surplus=True, csrf=True, single_delete=405, error="html", slow=0.02,
+        page=7, envelope="results", surplus=True, csrf=True, single_delete=405, error="html", slow=0.003,
         next_link="encoded",
     ),
     "hasty": Manner(
-        delay=0.3, retry_after=True, envelope="top", type_case="joined", takes=("pem",), order="shuffled",
+        delay=0.08, retry_after=True, envelope="top", type_case="joined", takes=("pem",), order="shuffled",
         entity="precise", times="seconds", csrf=True, csrf_once=True,
     ),
     "picky": Manner(

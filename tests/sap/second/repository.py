@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     pkcs12,
 )
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from reconciler.cli import run
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     from tests.sap.second.server import SecondTenant
 
+_VERBS = frozenset(
+    {"plan", "apply", "drift", "list", "show", "adopt", "csr", "export", "validate", "history", "rollback"}
+)
 LOCAL_CA = "{type: local-ca, certificate: ca.pem, key: ca.key}"
 EC = "{algorithm: EC, curve: secp256r1}"
 
@@ -64,6 +67,8 @@ def certificate(
         .not_valid_after(now + timedelta(days=days[1]))
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
     )
+    if not ca:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
     return builder.sign(signer, hashes.SHA256())
 
 
@@ -174,9 +179,10 @@ class Repository:
         words = list(arguments)
         if not any(word.endswith(".yaml") for word in words):
             words.insert(1, "keystore.yaml")
-        if words[0] == "apply":
+        verb = next(word for word in words if word in _VERBS)
+        if verb == "apply":
             words.append("--yes")
-        if words[0] in {"plan", "apply", "drift", "list", "show"} and "--format" not in words:
+        if verb in {"plan", "apply", "drift", "list", "show"} and "--format" not in words:
             words += ["--format", "json"]
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

@@ -34,6 +34,8 @@ from tests.sap.second.content import Keystore, Refusal, reserved
 from tests.sap.second.shapes import Shapes, moment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.sap.second.manner import Manner
 
 ENTRY = re.compile(r"KeystoreEntries\('([0-9A-Za-z]*)'\)(?:/([A-Za-z]+)(/\$value)?)?")
@@ -56,6 +58,11 @@ class Asked:
         return self.method in {"POST", "PUT", "DELETE", "PATCH", "MERGE"} and self.path != "token"
 
     @property
+    def repeated(self) -> str:
+        """All that was sent, as a server may log it into its answer."""
+        return f"repeated {self.headers} {self.body.decode('latin-1')}"
+
+    @property
     def line(self) -> str:
         return f"{self.method} {self.path}"
 
@@ -71,7 +78,11 @@ class SecondTenant:
         self.asked: list[Asked] = []
         self.violations: list[str] = []
         self.crashes: list[str] = []
-        self.faults: deque[tuple[str, int]] = deque()  # (what, status) for the writes to come
+        self.faults: dict[int, tuple[str, int]] = {}  # what goes wrong, and a status, by the number of the write
+        self.written = 0
+        self.echo_reads = 0  # the status with which reads are refused, in words that repeat what was sent
+        self.echo_tokens = False
+        self.before_write: Callable[[], None] | None = None  # what somebody else does meanwhile
         self.locked = 0  # writes that still find the keystore locked
         self.tokens: set[str] = set()
         self.sessions: dict[str, str] = {}
@@ -99,6 +110,10 @@ class SecondTenant:
         self._thread.join()
         self._server.server_close()
         self._directory.cleanup()
+
+    def fault_at(self, place: int, fault: str, status: int = 500) -> None:
+        """Let a write to come go wrong: `before`, `after`, `cut`, `cut after`, `echo`."""
+        self.faults[self.written + place] = (fault, status)
 
     @property
     def url(self) -> str:
@@ -133,6 +148,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     tenant: SecondTenant
     timeout = 20
+    disable_nagle_algorithm = True
     wbufsize = -1  # headers and body in one piece: two would wait for each other (Nagle, delayed acknowledgement)
 
     def log_message(self, *_: object) -> None:
@@ -172,7 +188,10 @@ class _Handler(BaseHTTPRequestHandler):
             asked.options if manner.token == "query" else {n: v[0] for n, v in parse_qs(asked.body.decode()).items()}
         )
         expected = "Basic " + base64.b64encode("sb-second!b1|it!b2:se+cret/$1%20ä".encode()).decode()
-        if given.get("grant_type") != "client_credentials":
+        if self.tenant.echo_tokens:
+            words = json.dumps({"error": "invalid_client", "error_description": asked.repeated})
+            self._answer(401, words.encode(), "application/json")
+        elif given.get("grant_type") != "client_credentials":
             self._answer(400, b'{"error":"invalid_request"}', "application/json")
         elif asked.headers.get("authorization") != expected:
             self._answer(401, b'{"error":"unauthorized","error_description":"Bad credentials"}', "application/json")
@@ -239,6 +258,8 @@ class _Answering:
         if not self._signed_in():
             raise Refusal(401, "Unauthorized")
         if self.asked.method in {"GET", "HEAD"}:
+            if self.tenant.echo_reads:
+                raise Refusal(self.tenant.echo_reads, self.asked.repeated)
             self._read()
         else:
             self._write()
@@ -402,12 +423,17 @@ class _Answering:
         if self.manner.csrf and not self._has_csrf_token():
             return None
         with self.keystore.lock:
+            if self.tenant.before_write is not None:
+                self.tenant.before_write()
             if self.tenant.locked:
                 self.tenant.locked -= 1
                 raise Refusal(self.manner.lock, "locked")
-            fault, status = self.tenant.faults.popleft() if self.tenant.faults else ("", 0)
+            fault, status = self.tenant.faults.pop(self.tenant.written, ("", 0))
+            self.tenant.written += 1
             if fault == "before":
                 raise Refusal(status, "broken")
+            if fault == "echo":
+                raise Refusal(status, self.asked.repeated)
             if fault == "cut":
                 return self._cut()
             confirmed = self._done()
@@ -415,8 +441,6 @@ class _Answering:
                 raise Refusal(status, "broken")
             if fault == "cut after":
                 return self._cut()
-            if fault == "echo":
-                raise Refusal(status, json.dumps([self.asked.body.decode("latin-1"), self.asked.headers]))
         return self._confirm(confirmed)
 
     def _cut(self) -> None:
