@@ -35,6 +35,11 @@ class Secret:  # noqa: PLW1641  # unhashable on purpose: see the docstring
             # The original exception carries the whole content in its `object` attribute.
             raise UnicodeDecodeError("utf-8", b"", 0, 0, error.reason) from None
 
+    @property
+    def is_printable_ascii(self) -> bool:
+        """Whether every Java takes it for a password: others go through encodings that differ between versions."""
+        return all(0x20 <= octet <= 0x7E for octet in self._content)
+
     def __bool__(self) -> bool:
         return bool(self._content)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from reconciler.errors import ReconcileError
 from reconciler.issued import OUTLIVES_HINT, outlives
 from reconciler.keystores.protocol import KeepsHistory
-from reconciler.model import IssuerSpec, Step, WantedImport, WantedKeyPair
+from reconciler.model import IssuerSpec, Step, WantedCertificate, WantedImport, WantedKeyPair
 from reconciler.planning import public_writes
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # What asks an issuer for a certificate.
 _ISSUING = frozenset({Step.GENERATE, Step.REISSUE, Step.STAGE, Step.REKEY})
+# What puts a private key in place.
+_WITH_KEY = frozenset({Step.GENERATE, Step.STAGE, Step.PUT})
 
 
 def check_writable(plan: TargetPlan, reader: KeystoreReader) -> None:
@@ -30,7 +32,11 @@ def check_writable(plan: TargetPlan, reader: KeystoreReader) -> None:
         RefusedError: it cannot; apply would refuse as well.
     """
     if plan.changes and isinstance(reader, KeepsHistory):
-        reader.check_writable([write for change in plan.changes for write in public_writes(change)])
+        writes = [write for change in plan.changes for write in public_writes(change)]
+        keys = any(
+            change.step in _WITH_KEY and not isinstance(change.wanted, WantedCertificate) for change in plan.changes
+        )
+        reader.check_writable(writes, keys=keys)
 
 
 def obstacles(plan: TargetPlan, now: datetime) -> tuple[str, ...]:

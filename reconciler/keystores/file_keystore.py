@@ -64,9 +64,10 @@ class FileKeystore:
         known = [self._public(write, container) for write in writes]
         return container.with_writes(known, password=None, now=datetime.now(UTC)).snapshot()
 
-    def check_writable(self, writes: Sequence[Write]) -> None:
+    def check_writable(self, writes: Sequence[Write], *, keys: bool) -> None:
         """See `KeepsHistory.check_writable`: without a password no key can be wanted, so all is known."""
         if self._password is not None:
+            self._check_password(self._password, keys=keys)
             return
         container = self._container or self._new_container()
         known = [self._public(write, container) for write in writes]
@@ -74,6 +75,18 @@ class FileKeystore:
             container.with_writes(known, password=None, now=datetime.now(UTC)).to_bytes(None)
         except RefusedError as error:
             raise RefusedError(error.message, where=self.target.location, hint=error.hint) from None
+
+    def _check_password(self, password: Secret, *, keys: bool) -> None:
+        """A password that Java could not use is refused where it begins to matter; files that have one keep it."""
+        target = self.target
+        new = self._container is None and target.type is StoreType.PKCS12
+        jceks_key = keys and target.type is StoreType.JCEKS
+        if (new or jceks_key) and not password.is_printable_ascii:
+            raise RefusedError(
+                _FOR_EVERY_JAVA if new else "a JCEKS keystore protects keys with printable ASCII passwords only",
+                where=target.location,
+                hint="choose a password of printable ASCII characters" + ("" if new else ", or use PKCS#12 or JKS"),
+            )
 
     def private_key(self, alias: str) -> Secret:
         """See `KeystoreReader.private_key`."""
@@ -207,9 +220,8 @@ class FileKeystore:
         if self._declared is None:
             reason = "a keystore migrates only under a password, and none is declared"
             raise self._cannot_migrate([("", reason)])
-        if _needs_ascii(migration) and not self._declared.reveal().isascii():
-            reason = "Java 17 opens no PKCS#12 with current encryption whose password has characters beyond ASCII"
-            raise self._cannot_migrate([("", reason)])
+        if migration.to_type is StoreType.PKCS12 and not self._declared.is_printable_ascii:
+            raise self._cannot_migrate([("", _FOR_EVERY_JAVA)])
         terms = Terms(migration.to_type, migration.to_encryption, self._password, new, migration.unchanged)
         try:
             return moved(container, terms, datetime.now(UTC))
@@ -261,6 +273,9 @@ class FileKeystore:
 
 
 DECLARED, PREVIOUS = "password", "previousPassword"
+# Measured: with such a password Java 17 opens neither kind of encryption, Java 25 current encryption alone, in which
+# the password is UTF-8; for the older schemes it takes other octets than RFC 7292 (and OpenSSL) says.
+_FOR_EVERY_JAVA = "not every Java opens a PKCS#12 file whose password has other characters than printable ASCII"
 _SEE_HISTORY = "see: reconcile history"
 
 
@@ -378,14 +393,6 @@ class WritableFileKeystore(FileKeystore):
             raise ReconcileError(
                 f"the directory of the keystore cannot be made: {reason_of(error)}", where=self.target.location
             ) from None
-
-
-def _needs_ascii(migration: Migration) -> bool:
-    """PBES2 takes the password in UTF-8, which Java does since 18; the older schemes take UTF-16."""
-    if migration.to_type is not StoreType.PKCS12:
-        return False
-    kept = migration.from_encryption if migration.from_type is StoreType.PKCS12 else "modern"
-    return (migration.to_encryption or kept) == "modern"
 
 
 def _opens(container: Container, alias: str, password: Secret | None) -> bool:

@@ -121,7 +121,10 @@ class Pkcs12Container:
         if any(not envelope.encryption.readable_by_java for envelope in envelopes):
             warnings.append("Java cannot open the file: it does not know the cipher of its certificates")
         if not self._password_is_ascii:
-            warnings.append("the password has characters beyond ASCII: Java 17 cannot use it with current encryption")
+            warnings.append(
+                "the password has characters beyond printable ASCII: Java 17 does not open the file with it, and newer "
+                "Java only where the encryption is current"
+            )
         return warnings
 
     def private_key(self, alias: str, password: Secret) -> Secret:
@@ -200,7 +203,7 @@ class Pkcs12Container:
             self._pfx._replace(safes=safes),
             origin=self._origin,
             opened_with=self._opened_with,
-            password_is_ascii=self._password_is_ascii and (passphrase is None or passphrase.is_ascii),
+            password_is_ascii=self._password_is_ascii and (passphrase is None or passphrase.is_printable_ascii),
             preview=self._preview or (password is None and any(isinstance(write, PutKeyPair) for write in writes)),
         )
 
@@ -214,7 +217,7 @@ class Pkcs12Container:
             pfx = migrated_pfx(self._pfx, terms, self._opening_keys(terms))
         except DerError as error:
             raise RefusedError(f"the keystore cannot be written whole: {error}", where=self._origin) from None
-        is_ascii = Passphrase(terms.new, where=self._origin).is_ascii
+        is_ascii = Passphrase(terms.new, where=self._origin).is_printable_ascii
         return Pkcs12Container(pfx, origin=self._origin, opened_with=terms.old, password_is_ascii=is_ascii)
 
     def _opening_keys(self, terms: Terms) -> dict[int, Secret]:
@@ -291,7 +294,7 @@ def parse(data: bytes, password: Secret | None, *, origin: str) -> Pkcs12Contain
         KeystoreUnreadableError: not PKCS#12, damaged, wrong or missing password, beyond a limit.
     """
     pfx = read_pfx(data, password, origin=origin)
-    is_ascii = password is None or Passphrase(password).is_ascii
+    is_ascii = password is None or Passphrase(password).is_printable_ascii
     return Pkcs12Container(pfx, origin=origin, data=data, opened_with=password, password_is_ascii=is_ascii)
 
 

@@ -63,7 +63,7 @@ class Passphrase:
                 hint="check the encoding of the file or variable that holds the password",
             ) from None
         self.utf8 = text.encode()
-        self.is_ascii = text.isascii()
+        self.is_printable_ascii = secret.is_printable_ascii
         # UTF-16 with a terminator. Two conventions exist for the empty password: Java and OpenSSL try both.
         encoded = text.encode("utf-16-be") + b"\0\0"
         self.bmp = (encoded,) if text else (encoded, b"")

@@ -71,8 +71,12 @@ class KeepsHistory(KeystoreReader, Protocol):
             ReconcileError: there is no such backup, or no declared password opens it.
         """
 
-    def check_writable(self, writes: Sequence[Write]) -> None:
-        """See that nothing stands in the way of `writes` that a plan can know: the password that a file needs.
+    def check_writable(self, writes: Sequence[Write], *, keys: bool) -> None:
+        """See that nothing stands in the way of a plan: the password that a file needs, and what it can be.
+
+        Args:
+            writes: What can be known of what will be written.
+            keys: Whether private keys will be put in.
 
         Raises:
             RefusedError: it could not be written.

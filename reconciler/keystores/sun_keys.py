@@ -232,13 +232,12 @@ def _text(password: Secret) -> str:
 
 
 def _printable(password: Secret) -> bytes:
-    content = password.reveal()
-    if not all(0x20 <= octet <= 0x7E for octet in content):
+    if not password.is_printable_ascii:
         raise ReconcileError(
             "a JCEKS keystore protects keys with printable ASCII passwords only; this password has other characters",
             hint="change the keystore's password, or use PKCS#12 or JKS",
         )
-    return content
+    return password.reveal()
 
 
 def _wrong_password(where: str) -> KeystoreUnreadableError:

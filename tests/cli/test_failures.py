@@ -574,3 +574,38 @@ def test_a_working_directory_that_is_gone_is_no_traceback(filled_pkcs12):
     result = filled_pkcs12.process("apply", state, "--yes", cwd=gone, preexec_fn=gone.rmdir)
 
     assert result.code == 0, result
+
+
+# ------------------------------------------------------------------------------- passwords that Java cannot use
+
+
+@pytest.mark.parametrize("password", ["pässwort", "пароль🔑", "with\ttab"])
+@pytest.mark.parametrize("encryption", ["modern", "legacy"])
+def test_a_new_pkcs12_keystore_is_not_made_under_a_password_that_not_every_java_opens(repository, password, encryption):
+    repository.declare(pairs(pair=GENERATED), create=True, encryption=encryption)
+    for command in (("plan", "keystore.yaml"), ("apply", "keystore.yaml", "--yes")):
+        result = repository.run(*command, STORE_PASSWORD=password)
+        assert (result.code, repository.live.exists()) == (4, False)
+        assert "not every Java opens a PKCS#12 file" in result.err
+        assert password not in result.err
+
+
+def test_a_jceks_key_under_such_a_password_is_refused_by_the_plan_already(tmp_path):
+    repository = Repository(tmp_path, "jceks")
+    repository.write("first.pem", authority("first").pem)
+    repository.declare(roots(first="first.pem"), create=True)
+    assert repository.apply(STORE_PASSWORD="pässwort").code == 0
+    repository.declare(roots(first="first.pem") + pairs(pair=GENERATED))
+    assert repository.plan(STORE_PASSWORD="pässwort").code == 4
+
+
+@pytest.mark.parametrize("encryption", ["modern", "legacy"])
+def test_a_keystore_does_not_move_to_pkcs12_under_such_a_password(tmp_path, encryption):
+    repository = Repository(tmp_path, "jks")
+    repository.declare(pairs(pair=GENERATED), create=True)
+    assert repository.apply(STORE_PASSWORD="pässwort").code == 0
+    repository.type = "pkcs12"
+    repository.declare(pairs(pair=GENERATED), encryption=encryption)
+    result = repository.apply(STORE_PASSWORD="pässwort")
+    assert result.code == 4
+    assert "printable ASCII" in result.err

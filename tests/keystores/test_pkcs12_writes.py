@@ -495,9 +495,9 @@ class TestProtection:
     def test_a_password_beyond_ascii_is_warned_of(self):
         password = Secret("pässwort")
         container = applied(empty(), PutCertificate("r", ROOT), password=password)
-        assert any("beyond ASCII" in warning for warning in container.snapshot().warnings)
+        assert any("beyond printable ASCII" in warning for warning in container.snapshot().warnings)
         preview = empty().with_writes([PutCertificate("r", ROOT)], password=password, now=NOW)
-        assert any("beyond ASCII" in warning for warning in preview.snapshot().warnings)
+        assert any("beyond printable ASCII" in warning for warning in preview.snapshot().warnings)
 
     def test_what_follows_the_bags_inside_a_part_stops_a_write(self):
         from reconciler.keystores.pkcs12_pfx import Pfx, Safe, encode_pfx
