@@ -179,7 +179,7 @@ class TestTheImage:
         let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
         copied = {name for line in self.of("COPY") if "--from" not in line for name in line.split()[:-1]}
         assert copied == let_in
-        for name in copied:
+        for name in copied - {"reconciler"}:  # away where the tests run on the wheel
             assert (ROOT / name).exists(), name
 
 

@@ -306,7 +306,8 @@ def test_init_writes_a_repository_that_is_valid_and_can_be_applied(repository):
     assert (result.code, result.err) == (0, "")
     new = repository.directory / "new"
     written = {str(path.relative_to(new)) for path in new.rglob("*") if path.is_file()}
-    assert written == {"keystore.yaml", ".gitignore", ".github/workflows/reconcile.yml", "keystore.schema.json"}
+    workflows = {f".github/workflows/reconcile-{name}.yml" for name in ("pull-request", "apply", "nightly")}
+    assert written == {"keystore.yaml", ".gitignore", "keystore.schema.json", *workflows}
     assert repository.run("validate", "new/keystore.yaml").code == 0
     assert repository.run("apply", "new/keystore.yaml", "--yes", KEYSTORE_PASSWORD=PASSWORD).code == 0
     ignored = (new / ".gitignore").read_text()
