@@ -63,8 +63,10 @@ class Runner:
         checkout = self._clone(sha)
         workflow = load(checkout / ".github" / "workflows" / name)
         assert event_name in workflow["on"]
-        event = {"repository": {"default_branch": "main"}, **(event or {})}
-        github = {"event_name": event_name, "repository": REPOSITORY, "sha": sha, "event": event}
+        # A scheduled run has neither repository nor branch in its event.
+        event = {} if event_name == "schedule" else {"repository": {"default_branch": "main"}, **(event or {})}
+        branch = f"{event['pull_request']['number']}/merge" if "pull_request" in event else "main"
+        github = {"event_name": event_name, "repository": REPOSITORY, "sha": sha, "event": event, "ref_name": branch}
         run = _Run(self, workflow, github, inputs or {}, self._fresh("artifacts"), from_fork)
         return run.all()
 
