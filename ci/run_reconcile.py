@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import signing_requests
 import workflow_commands as runner
-from annotations import annotate_validation, annotate_results
+from annotations import annotate_results, annotate_validation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
