@@ -245,6 +245,28 @@ class TestTalkingToTheForge:
         assert "did not get to its end" in server.forge.comments[5][0]["body"]
 
 
+class TestTheIssue:
+    def test_a_long_report_is_cut_and_leaves_room_for_the_others(self, server, tmp_path):
+        server.forge.tokens["t0ken"] = {"issues": "write"}
+        for name, code, line in (("renewals", 0, "all renewed\n"), ("drift", 2, "x" * 99 + "\n")):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "report.md").write_text(line * (1 if code == 0 else 1000))
+            result = {"command": name, "exit_code": code, "digest": ""}
+            (tmp_path / name / "result.json").write_text(json.dumps(result))
+        done = step(
+            "issue", GITHUB_API_URL=server.address, RECONCILE_CI_TOKEN="t0ken", RECONCILE_CI_KEY="nightly",
+            RECONCILE_CI_REPORTS=f"{tmp_path}/renewals\n{tmp_path}/drift\n",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
+        [issue] = server.forge.issues
+        assert 60_000 < len(issue["body"]) < 65_536
+        assert issue["title"] == "The keystore and git differ"
+        drift, cut, rest = issue["body"].partition("(cut: see the run)")
+        assert drift.rstrip().endswith("\n" + "x" * 99)
+        assert cut
+        assert rest.strip() == "all renewed"
+
+
 class TestRunning:
     def run(self, tmp_path, **environment: str):
         (tmp_path / "keystore.yaml").write_text(
