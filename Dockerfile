@@ -1,6 +1,6 @@
 # reconcile in a small image that runs as nobody in particular:
 #   docker build --tag reconcile .
-#   docker run --rm --user "$(id -u)" --volume "$PWD:/work" --env KEYSTORE_PASSWORD reconcile plan keystore.yaml
+#   docker run --rm --user "$(id -u)" --volume "$PWD:/repository" --env KEYSTORE_PASSWORD reconcile plan keystore.yaml
 # A tag can be moved: pin the base by its digest (python:3.13-slim@sha256:…) where your builds must be repeatable.
 FROM python:3.13-slim AS build
 
@@ -21,6 +21,6 @@ COPY --from=build /opt/reconcile /opt/reconcile
 ENV PATH=/opt/reconcile/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 RUN useradd --system --uid 10001 --no-create-home reconcile && /opt/reconcile/bin/reconcile --version
 USER 10001
-WORKDIR /work
+WORKDIR /repository
 ENTRYPOINT ["reconcile"]
 CMD ["--help"]

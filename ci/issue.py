@@ -14,7 +14,9 @@ from outcome import Outcome
 if TYPE_CHECKING:
     from rest import Api
 
-_LONGEST = 65_000
+# GitHub takes 65,536 characters; what comes later has at least this much of them.
+_LONGEST, _LEAST = 65_000, 1_000
+_NOTE = "\n\n(cut: see the run)"
 
 
 def main() -> None:
@@ -48,17 +50,21 @@ def _close(api: Api, issues: str, number: int) -> None:
 
 
 def _body(mark: github.Mark, outcomes: list[Outcome]) -> str:
-    """What did not end well stands first, and each has its share of the room."""
+    """What did not end well stands first and has the room that it needs."""
     address = github.run_address()
     run = f"From [this run]({address}), which has the reports in every format.\n\n" if address else ""
+    body = f"{mark}\n{run}"
     told = sorted(outcomes, key=lambda outcome: outcome.exit_code == 0)
-    room = (_LONGEST - len(run) - len(str(mark))) // len(told)
-    return f"{mark}\n{run}" + "\n\n".join(_cut(outcome.markdown, room - 2) for outcome in told)
+    for left, outcome in zip(range(len(told) - 1, -1, -1), told, strict=True):
+        body += _cut(outcome.markdown, _LONGEST - len(body) - left * _LEAST) + "\n\n"
+    return body
 
 
 def _cut(markdown: str, room: int) -> str:
-    note = "\n\n(cut: see the run)"
-    return markdown if len(markdown) <= room else markdown[: room - len(note)] + note
+    """At the end of a line."""
+    if len(markdown) <= room:
+        return markdown
+    return markdown[: room - len(_NOTE)].rpartition("\n")[0] + _NOTE
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import signing_requests
 import workflow_commands as runner
-from annotations import annotate_problems, annotate_results
+from annotations import annotate_results, annotate_validation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,7 +141,7 @@ def _without_report(job: Job, code: int, log: str) -> str:
 
 def _tell(job: Job, code: int, digest: str, log: str) -> None:
     if job.command == "validate":
-        annotate_problems(job.reports / FORMATS["json"])
+        annotate_validation(job.reports / FORMATS["json"])
     elif (job.reports / FORMATS["sarif"]).exists():
         annotate_results(job.reports / FORMATS["sarif"])
     if code not in {0, DIFFERENCES} and not (job.reports / FORMATS["json"]).exists():

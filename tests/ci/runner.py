@@ -58,13 +58,20 @@ class Runner:
     environments: list[str] = field(default_factory=list)
 
     def run(self, name: str, event_name: str, sha: str, event: dict[str, Any] | None = None,
-            inputs: dict[str, str] | None = None, *, from_fork: bool = False) -> dict[str, Job]:  # fmt: skip
+            inputs: dict[str, str] | None = None, *, from_fork: bool = False,
+            branch: str = "main") -> dict[str, Job]:  # fmt: skip
         """Run the workflow `name` as it stands in a commit; what became of its jobs."""
         checkout = self._clone(sha)
         workflow = load(checkout / ".github" / "workflows" / name)
         assert event_name in workflow["on"]
-        event = {"repository": {"default_branch": "main"}, **(event or {})}
-        github = {"event_name": event_name, "repository": REPOSITORY, "sha": sha, "event": event}
+        # A scheduled run has neither repository nor branch in its event.
+        event = {} if event_name == "schedule" else {"repository": {"default_branch": "main"}, **(event or {})}
+        if "pull_request" in event:
+            branch = f"{event['pull_request']['number']}/merge"
+        github = {
+            "event_name": event_name, "repository": REPOSITORY, "sha": sha, "event": event,
+            "ref_name": branch, "ref_type": "branch",
+        }  # fmt: skip
         run = _Run(self, workflow, github, inputs or {}, self._fresh("artifacts"), from_fork)
         return run.all()
 

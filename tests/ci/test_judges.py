@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from reconciler.cli import run
 from tests.ci.conftest import SOURCE
 from tests.ci.runner import ROOT, git, load
+from tests.conftest import program
 
 PROGRAMS = Path(sys.executable).parent
 ACTIONS = sorted([ROOT / "action.yml", *(ROOT / "ci").glob("*/action.yml")])
@@ -78,6 +80,19 @@ def test_the_pipeline_for_gitlab_fits_its_schema(tmp_path, source):
     assert code == 0, told
     text = (starter / ".gitlab-ci.yml").read_text()
     assert ('RECONCILE_SOURCE: "https://git.example.com/tools/reconcile.git"' in text) is source
+
+
+def test_shellcheck_finds_nothing_in_the_installation_and_in_the_scripts_for_gitlab(tmp_path):
+    shellcheck = program("shellcheck")
+    pipeline = yaml.safe_load((started(tmp_path / "starter", "gitlab", source=False) / ".gitlab-ci.yml").read_text())
+    before = pipeline[".reconcile"]["before_script"]
+    for name, job in pipeline.items():
+        if isinstance(job, dict) and "script" in job:
+            (tmp_path / f"{name}.sh").write_text("\n".join(["#!/bin/bash", "set -e", *before, *job["script"], ""]))
+    scripts = [ROOT / "ci" / "install", *tmp_path.glob("*.sh")]
+    assert len(scripts) == 5
+    done = subprocess.run([shellcheck, *scripts], capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout.decode()
 
 
 def test_the_judges_do_judge(tmp_path):

@@ -159,6 +159,14 @@ def test_a_digest_given_by_hand_that_is_another_is_refused(applied):
     assert volume(applied) == before
 
 
+def test_nothing_runs_by_hand_on_a_branch_that_is_not_reviewed(applied):
+    pull = applied.propose(DIGICERT)
+    for workflow in ("reconcile-apply.yml", "reconcile-nightly.yml"):
+        inputs = {"digest": "sha256:" + "0" * 64}
+        done = applied.runner.run(workflow, "workflow_dispatch", pull["head"]["sha"], inputs=inputs, branch="change")
+        assert set(results(done).values()) == {"skipped"}
+
+
 def test_a_fork_is_validated_and_gets_neither_secret_nor_plan(applied):
     pull = applied.propose(DIGICERT)
     writes = len(applied.forge.writes)

@@ -83,6 +83,48 @@ class TestEscaping:
         assert (tmp_path / "summary").stat().st_size < 1024 * 1024
 
 
+class TestAnnotations:
+    @pytest.fixture
+    def module(self, scripts):
+        return importlib.import_module("annotations")
+
+    def test_mistakes_and_the_policy_stand_at_their_lines_the_gravest_first(self, module, tmp_path, capsys):
+        place = {"file": "a b.yaml", "line": 3, "column": 5}
+        document = {
+            "problems": [{"code": "unknown-key", "message": "no 'x'", "hint": "`y`?", "source": place}],
+            "policy": [
+                {"check": "late", "severity": "note", "alias": "a", "message": "m", "hint": "", "source": None},
+                {"check": "weak", "severity": "warning", "alias": "b", "message": "m", "hint": "h", "source": place},
+            ],
+        }
+        (tmp_path / "report.json").write_text(json.dumps(document))
+        module.annotate_validation(tmp_path / "report.json")
+        assert capsys.readouterr().out.splitlines() == [
+            "::error file=a b.yaml,line=3,col=5,title=reconcile%3A unknown-key::no 'x'%0A`y`?",
+            "::warning file=a b.yaml,line=3,col=5,title=reconcile%3A weak::b%0Am%0Ah",
+            "::notice title=reconcile%3A late::a%0Am",
+        ]
+
+    def test_a_level_is_written_ten_times_at_most(self, module, tmp_path, capsys):
+        location = {"physicalLocation": {"artifactLocation": {"uri": "a%20b.yaml"}, "region": {"startLine": 2}}}
+        results = [
+            {"ruleId": "x", "level": level, "message": {"text": "t"}, "locations": [location]}
+            for level in ["note"] * 30 + ["error"] * 3
+        ]
+        (tmp_path / "report.sarif").write_text(json.dumps({"runs": [{"results": results}]}))
+        module.annotate_results(tmp_path / "report.sarif")
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split()[0] for line in lines] == ["::error"] * 3 + ["::notice"] * 10
+        assert lines[0] == "::error file=a b.yaml,line=2,title=reconcile%3A x::t"
+
+    @pytest.mark.parametrize("content", ["", "[]", "{", '{"runs": []}'])
+    def test_a_file_that_is_no_report_gives_none(self, module, tmp_path, capsys, content):
+        (tmp_path / "report").write_text(content)
+        module.annotate_results(tmp_path / "report")
+        module.annotate_validation(tmp_path / "missing")
+        assert capsys.readouterr().out == ""
+
+
 class TestSigningRequests:
     @staticmethod
     def request(key=None) -> bytes:
@@ -201,6 +243,28 @@ class TestTalkingToTheForge:
     def test_without_reports_the_comment_says_that_there_is_no_plan(self, server, comment, tmp_path):
         assert comment(RECONCILE_CI_REPORTS=str(tmp_path / "nothing")).returncode == 0
         assert "did not get to its end" in server.forge.comments[5][0]["body"]
+
+
+class TestTheIssue:
+    def test_a_long_report_is_cut_and_leaves_room_for_the_others(self, server, tmp_path):
+        server.forge.tokens["t0ken"] = {"issues": "write"}
+        for name, code, line in (("renewals", 0, "all renewed\n"), ("drift", 2, "x" * 99 + "\n")):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "report.md").write_text(line * (1 if code == 0 else 1000))
+            result = {"command": name, "exit_code": code, "digest": ""}
+            (tmp_path / name / "result.json").write_text(json.dumps(result))
+        done = step(
+            "issue", GITHUB_API_URL=server.address, RECONCILE_CI_TOKEN="t0ken", RECONCILE_CI_KEY="nightly",
+            RECONCILE_CI_REPORTS=f"{tmp_path}/renewals\n{tmp_path}/drift\n",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
+        [issue] = server.forge.issues
+        assert 60_000 < len(issue["body"]) < 65_536
+        assert issue["title"] == "The keystore and git differ"
+        drift, cut, rest = issue["body"].partition("(cut: see the run)")
+        assert drift.rstrip().endswith("\n" + "x" * 99)
+        assert cut
+        assert rest.strip() == "all renewed"
 
 
 class TestRunning:
