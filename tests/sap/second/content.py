@@ -80,6 +80,8 @@ class Keystore:
         self.renewal: dict[str, Item] = {}
         self.history: dict[str, Item] = {}
         self._delay, self._shown, self._since = delay, {}, 0.0
+        self.list_delay = 0.0
+        self._past: list[tuple[float, dict[str, Item]]] = []  # until when the entries were which
         self.root_of_chain = root_of_chain
 
     @staticmethod
@@ -95,6 +97,12 @@ class Keystore:
             if time.monotonic() - self._since >= self._delay:
                 self._shown = dict(self.items)
             return dict(self._shown)
+
+    def listed(self) -> dict[str, Item]:
+        """What the list shows: it may be further behind than an entry that is asked for alone."""
+        with self.lock:
+            moment = time.monotonic() - self.list_delay
+            return next((items for until, items in self._past if until > moment), None) or self.seen()
 
     def find(self, alias: str) -> Item:
         if alias not in self.items:
@@ -112,6 +120,8 @@ class Keystore:
 
     def _set(self, *gone: str, **more: Item) -> None:
         self.seen()
+        if self.list_delay:
+            self._past.append((time.monotonic(), dict(self.items)))
         self._since = time.monotonic()
         for alias in gone:
             self.items.pop(alias, None)

@@ -325,7 +325,9 @@ class _Answering:
         options = self.asked.options
         if not self.manner.select and "$select" in options:
             raise Refusal(400, "Invalid system query option")
-        items = [self.shapes.entry(one) for one in self._ordered(self._store(options.get("keystoreName", "system")))]
+        name = options.get("keystoreName", "system")
+        store = self.keystore.listed() if name == "system" else self._store(name)
+        items = [self.shapes.entry(one) for one in self._ordered(store)]
         if "$select" in options:
             wanted = set(options["$select"].split(","))
             items = [{name: value for name, value in item.items() if name in wanted} for item in items]

@@ -208,3 +208,24 @@ def test_what_others_do_during_a_run_is_told(filled: Repository) -> None:
     done = filled("apply")
     assert done.code == 0, done.err
     assert "the entry 'unasked' appeared by somebody else during the run" in done.out
+
+
+def test_a_list_that_is_behind_the_entries_is_waited_for(filled: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.commands.carrying_out._WAITS", (0.0, 0.2, 0.4))
+    filled.tenant.keystore.list_delay = 0.3
+    filled.declare(state(filled) + "aliases: {absent: [legacy]}\n")
+    filled.applied("legacy")
+
+
+def test_a_mass_change_is_refused_before_anything_is_sent(filled: Repository) -> None:
+    for number in range(8):
+        filled.tenant.keystore.put(f"stray{number}", root(f"Stray {number}"))
+    filled.declare(state(filled) + "aliases: {unmanaged: prune}\n")
+    count = len(filled.tenant.writes)
+    assert filled("apply").code == 4
+    assert len(filled.tenant.writes) == count
+    done = filled("apply", "--allow-mass-change")
+    assert done.code == 0, done.err
+    assert not any(alias.startswith("stray") for alias in filled.tenant.keystore.items)
+    assert {"legacy", "baltimore cybertrust root"} <= set(filled.tenant.keystore.items)
+    filled.settles()
