@@ -233,6 +233,11 @@ class Keystore:
         self._set(one=Item(alias, chain, key, owner, by))
         self._since = 0.0
 
+    def put_first(self, alias: str, *chain: x509.Certificate) -> None:
+        """Somebody else's new entry that the list shows before all others."""
+        self.put(alias, *chain)
+        self.items = {alias: self.items[alias]} | self.items
+
     def take(self, alias: str) -> None:
         self._set(alias)
         self._since = 0.0

@@ -82,6 +82,7 @@ class SecondTenant:
         self.written = 0
         self.echo_reads = 0  # the status with which reads are refused, in words that repeat what was sent
         self.echo_tokens = False
+        self.between_pages: list[Callable[[], None]] = []
         self.before_write: Callable[[], None] | None = None  # what somebody else does meanwhile
         self.locked = 0  # writes that still find the keystore locked
         self.tokens: set[str] = set()
@@ -334,6 +335,8 @@ class _Answering:
         start = int(options.get("$skiptoken", "0"))
         page = items[start : start + self.manner.page]
         more = start + self.manner.page < len(items)
+        if start and self.tenant.between_pages:
+            self.tenant.between_pages.pop()()
         following = self._next(options, start + self.manner.page) if more else None
         self.handler._answer(200, *self.shapes.listed(page, self.tenant.root, following), **csrf)
 

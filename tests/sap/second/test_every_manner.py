@@ -229,3 +229,14 @@ def test_a_mass_change_is_refused_before_anything_is_sent(filled: Repository) ->
     assert not any(alias.startswith("stray") for alias in filled.tenant.keystore.items)
     assert {"legacy", "baltimore cybertrust root"} <= set(filled.tenant.keystore.items)
     filled.settles()
+
+
+@pytest.mark.parametrize("manner_name", ["wire"], indirect=True)
+def test_a_list_that_changes_between_its_pages_is_read_again(reconcile: Repository) -> None:
+    for number in range(12):
+        reconcile.tenant.keystore.put(f"root{number}", root("Our Root"))
+    reconcile.tenant.between_pages = [lambda: reconcile.tenant.keystore.put_first("a new one", root("Baltimore"))]
+    reconcile.declare()
+    listed = reconcile("list")
+    assert listed.code == 0, listed.err
+    assert {entry["alias"] for entry in json.loads(listed.out)["entries"]} == set(reconcile.tenant.keystore.items)
