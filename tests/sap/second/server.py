@@ -515,6 +515,8 @@ class _Answering:
 
     def _certificate(self) -> x509.Certificate:
         body = self.asked.body
+        if len(body) > 10240:
+            raise Refusal(413, "too large")
         form = "pem" if b"-----BEGIN" in body else "der" if body[:1] == b"0" else "base64"
         if form not in self.manner.takes:
             raise Refusal(415, "not X.509")
