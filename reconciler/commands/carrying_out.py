@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.model import Change, KeystoreTarget, Outcome, Report, TargetPlan, TargetReport
+
+
+_WAITS = (0.0, 1.0, 4.0)
 
 
 def carry_out(report: Report, now: datetime, jobs: int = 1, failures: Failures | None = None) -> Report:
@@ -103,11 +107,7 @@ def _applied_in_tenant(
         log("applied", keystore=desired.keystore.location, changes=len(plan.changes))
         outcomes, error, second = run.outcomes, run.error, None
         if any(outcome.status is OutcomeStatus.APPLIED for outcome in outcomes):
-            try:
-                second = _planned_again(plan, now)
-                outcomes = _verified(plan, outcomes, second)
-            except ReconcileError as unverified:
-                error = unverified
+            outcomes, second, error = _verified_in_tenant(plan, outcomes, now)
         others = keystore.prove_others(second.live if second else None)
     finally:
         keystore.close()
@@ -115,6 +115,23 @@ def _applied_in_tenant(
     notes = tuple(applied_notes(written, desired.receivers)) if written else ()
     failure = None if error is None else failure_of(error)
     return replace(target, outcomes=outcomes, failure=failure, notes=(*target.notes, *others, *notes)), error
+
+
+def _verified_in_tenant(
+    plan: TargetPlan, outcomes: tuple[Outcome, ...], now: datetime
+) -> tuple[tuple[Outcome, ...], TargetPlan | None, ReconcileError | None]:
+    """As `_verified`; a list of entries may be a moment behind the entries, of which each was read after its write."""
+    for seconds in _WAITS:
+        time.sleep(seconds)
+        second = None
+        try:
+            second = _planned_again(plan, now)
+            return _verified(plan, outcomes, second), second, None
+        except ReconcileError as error:
+            if second is None:
+                return outcomes, None, error
+            differs = error
+    return outcomes, second, differs
 
 
 def _silently(step: str, change: Change) -> None:

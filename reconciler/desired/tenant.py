@@ -66,7 +66,7 @@ def location(url: str) -> str:
     """The address of a tenant in one spelling, so that the same tenant twice is noticed."""
     parts = urlsplit(url)
     path = parts.path.rstrip("/").removesuffix(_API_PATH).rstrip("/")
-    return f"https://{parts.netloc.lower()}{path}"
+    return f"https://{parts.netloc.lower().removesuffix(':443')}{path}"
 
 
 def _credentials(

@@ -93,6 +93,7 @@ class GuardedSteps:
             return self._settled(operation, expected, error)
         except WriteFailedError as error:
             if error.attempts == 1 or not self._is_done(write, expected):
+                error.hint = _hint_about_case(write) or error.hint
                 raise
         return self._read_back(operation, expected)
 
@@ -139,7 +140,8 @@ class GuardedSteps:
             why = f" ({self._changed})" if self._changed else ""
             raise self._refused(f"the entry {write.alias!r} is not what it was when it was planned{why}", "plan again")
         if expected is not None and expected.alias != write.alias:
-            raise self._refused(f"the entry {write.alias!r} is spelled {expected.alias!r} in the keystore")
+            hint = f"write {expected.alias!r} in the state file, or let it be renamed first"
+            raise self._refused(f"the entry {write.alias!r} is spelled {expected.alias!r} in the keystore", hint)
         if expected is None and not isinstance(write, PutCertificate | PutKeyPair | Generate):
             raise self._refused(f"there is no entry {write.alias!r}")
         if expected is not None and not _keeps_kind(write, expected):
@@ -181,7 +183,14 @@ class GuardedSteps:
 
     def _remember(self, write: Write) -> Entry | None:
         self._known[alias_key(write.alias)] = None
-        self._known[alias_key(_named_by(write)[-1])] = self._found
+        named = _named_by(write)[-1]
+        self._known[alias_key(named)] = self._found
+        if self._found is not None and self._found.alias != named:
+            raise ReconcileError(
+                f"{named}: it was written, and the keystore keeps it under the alias {self._found.alias!r}",
+                where=self._location,
+                hint=f"this keystore has its own rule about capitals: write {self._found.alias!r} in the state file",
+            )
         return self._found
 
     def _is_done(self, write: Write, expected: Entry | None) -> bool:
@@ -255,6 +264,12 @@ class GuardedSteps:
 
 def _named_by(write: Write) -> tuple[str, ...]:
     return (write.alias, write.new_alias) if isinstance(write, Rename) else (write.alias,)
+
+
+def _hint_about_case(write: Write) -> str | None:
+    if not isinstance(write, Rename) or alias_key(write.alias) != alias_key(write.new_alias):
+        return None
+    return f"where capitals do not count an alias keeps its spelling: write {write.alias!r} in the state file"
 
 
 def _holds(entry: Entry | None, kind: EntryKind, leaf: Sequence[Certificate]) -> bool:

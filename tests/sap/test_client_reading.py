@@ -126,7 +126,8 @@ def test_a_broken_link_to_the_next_page_is_an_error(place, link):
 
 def test_an_alias_that_is_listed_twice_is_an_error(place):
     body = b'{"d": {"results": [{"Alias": "a"}, {"Alias": "a"}]}}'
-    place.tenant.faults.add(Effect.STATUS, contains="Entries", status=200, body=body, content_type="application/json")
+    answer = {"status": 200, "body": body, "content_type": "application/json"}
+    place.tenant.faults.add(Effect.STATUS, contains="Entries", times=2, **answer)  # it is read once more
     with pytest.raises(TenantUnreadableError, match="twice"):
         place.reader().entries()
 

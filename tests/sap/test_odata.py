@@ -357,3 +357,15 @@ def test_rubbish_is_neither_certificate_nor_chain_nor_request(body):
             continue
         # A complete DER SEQUENCE may pass: whether it is a certificate is asked when facts are wanted.
         assert b"\x30" in body or body.strip()
+
+
+@pytest.mark.parametrize("alias", ["\\ud800", "a\\uDFFFb", "\\udc00\\ud800"])
+def test_half_of_a_character_is_a_broken_answer(alias):
+    body = f'{{"d": {{"results": [{{"Alias": "{alias}"}}]}}}}'.encode()
+    with pytest.raises(MalformedAnswerError, match="broken"):
+        odata.page(body, "application/json")
+
+
+def test_a_character_in_two_halves_is_one():
+    body = b'{"d": {"results": [{"Alias": "\\ud83d\\ude00"}]}}'
+    assert odata.page(body, "application/json").items[0]["Alias"] == "\U0001f600"

@@ -23,6 +23,7 @@ _DATA = "{http://schemas.microsoft.com/ado/2007/08/dataservices}"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE = re.compile(r"/Date\((-?\d{1,18})(?:[+-]\d{1,4})?\)/")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+_HALVES = re.compile(rb"\\u[dD][89a-fA-F]")
 _LONGEST_TEXT = 600
 _LONGEST_PLAIN = 65536
 
@@ -94,8 +95,11 @@ def _unwrapped(value: object) -> Properties | list[Any]:
 
 def _parsed_json(body: bytes) -> object:
     try:
-        return json.loads(body.decode("utf-8-sig"))
-    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
+        value = json.loads(body.decode("utf-8-sig"))
+        if _HALVES.search(body):
+            json.dumps(value, ensure_ascii=False).encode()  # half of a character is no text: UnicodeEncodeError
+        return value
+    except (ValueError, RecursionError):  # UnicodeDecodeError and UnicodeEncodeError are ValueErrors
         # The exception carries the whole body, so it is not passed on.
         raise MalformedAnswerError("its JSON is cut short or broken") from None
 

@@ -58,8 +58,18 @@ class TenantReader:
             TenantUnreadableError: not read as a whole.
         """
         what = f"the list of entries of the keystore {keystore}"
+        entries = self._listed(what, keystore)
+        if _has_one_twice(entries):  # somebody wrote while the pages were read
+            entries = self._listed(what, keystore)
+        if _has_one_twice(entries):
+            raise self._session.malformed(
+                what, MalformedAnswerError("an alias is in it twice; the keystore may have changed while it was read")
+            )
+        return entries
+
+    def _listed(self, what: str, keystore: str) -> tuple[TenantEntry, ...]:
         items = self._items("KeystoreEntries", what, {"keystoreName": keystore}, SELECTED)
-        return self._each_once(what, tuple(self._typed(what, tenant_entry, item) for item in items))
+        return tuple(self._typed(what, tenant_entry, item) for item in items)
 
     def entry(self, alias: str, keystore: str = SYSTEM) -> TenantEntry | None:
         """One entry as it is now; None when there is none.
@@ -212,13 +222,6 @@ class TenantReader:
             raise read_failure(answer, what, self._session.host, self._session.said(answer))
         return self._understood(what, partial(odata.page, answer.body, answer.content_type))
 
-    def _each_once(self, what: str, entries: tuple[TenantEntry, ...]) -> tuple[TenantEntry, ...]:
-        if len({entry.alias for entry in entries}) != len(entries):
-            raise self._session.malformed(
-                what, MalformedAnswerError("an alias is in it twice; the keystore may have changed while it was read")
-            )
-        return entries
-
     def _typed(self, what: str, make: Callable[[odata.Properties], T], item: odata.Properties) -> T:
         return self._understood(what, partial(make, item))
 
@@ -227,6 +230,10 @@ class TenantReader:
             return read()
         except MalformedAnswerError as error:
             raise self._session.malformed(what, error) from None
+
+
+def _has_one_twice(entries: tuple[TenantEntry, ...]) -> bool:
+    return len({entry.alias for entry in entries}) != len(entries)
 
 
 def _options_of(link: str) -> dict[str, str]:

@@ -171,6 +171,7 @@ class Session:
                 continue
             if not _worth_waiting(request, answer) or not self._waited(patience, answer):
                 return replace(answer, attempts=attempts)
+            second_chances = {401, 403}  # what was good before the wait may have ended during it
 
     def _attempt(self, request: Request, what: str, patience: Patience) -> Answer | None:
         """The answer; None after a wait when there was none and it may be sent again."""

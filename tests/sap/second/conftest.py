@@ -38,5 +38,5 @@ def reconcile(tmp_path: Path, second: SecondTenant, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("SAP_KEY", second.service_key)
     monkeypatch.setenv("P12_PASSWORD", "brought-along")
     monkeypatch.setitem(Session.__init__.__kwdefaults__, "sleep", lambda _: None)
-    monkeypatch.setattr("reconciler.keystores.guarded_steps._WAITS", (0.0, 0.05, 0.1, 0.2, 0.4))
+    monkeypatch.setattr("reconciler.keystores.guarded_steps._WAITS", (0.0, 0.02, 0.05, 0.1, 0.2))
     return Repository(tmp_path, second)

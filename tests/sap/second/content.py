@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -80,6 +81,8 @@ class Keystore:
         self.renewal: dict[str, Item] = {}
         self.history: dict[str, Item] = {}
         self._delay, self._shown, self._since = delay, {}, 0.0
+        self.list_delay = 0.0
+        self._past: list[tuple[float, dict[str, Item]]] = []  # until when the entries were which
         self.root_of_chain = root_of_chain
 
     @staticmethod
@@ -93,8 +96,14 @@ class Keystore:
         """What reads show: a write is seen a moment later."""
         with self.lock:
             if time.monotonic() - self._since >= self._delay:
-                self._shown = dict(self.items)
-            return dict(self._shown)
+                self._shown = copy(self.items)
+            return copy(self._shown)
+
+    def listed(self) -> dict[str, Item]:
+        """What the list shows: it may be further behind than an entry that is asked for alone."""
+        with self.lock:
+            moment = time.monotonic() - self.list_delay
+            return next((items for until, items in self._past if until > moment), None) or self.seen()
 
     def find(self, alias: str) -> Item:
         if alias not in self.items:
@@ -112,6 +121,8 @@ class Keystore:
 
     def _set(self, *gone: str, **more: Item) -> None:
         self.seen()
+        if self.list_delay:
+            self._past.append((time.monotonic(), dict(self.items)))
         self._since = time.monotonic()
         for alias in gone:
             self.items.pop(alias, None)
@@ -123,8 +134,6 @@ class Keystore:
 
     def put_certificate(self, alias: str, one: x509.Certificate, *, update: bool, verified: bool) -> None:
         self._writable(alias)
-        if len(one.public_bytes(Encoding.DER)) > 10240:
-            raise Refusal(413, "too large")
         there = self.items.get(alias)
         if (there is not None) != update:
             raise Refusal(400, f'Entry with alias "{alias}" {"already exists" if there else "does not exist"}')
@@ -223,9 +232,38 @@ class Keystore:
         self._set(one=Item(alias, chain, key, owner, by))
         self._since = 0.0
 
+    def fold(self) -> None:
+        """From now on as in JKS: aliases are kept in lower case, and capitals do not count."""
+        folded = _Folding()
+        for alias, item in self.items.items():
+            folded[alias] = item
+        self.items = folded
+
+    def put_first(self, alias: str, *chain: x509.Certificate) -> None:
+        """Somebody else's new entry that the list shows before all others."""
+        self.put(alias, *chain)
+        self.items = {alias: self.items[alias]} | self.items
+
     def take(self, alias: str) -> None:
         self._set(alias)
         self._since = 0.0
+
+
+class _Folding(dict[str, Item]):
+    def __setitem__(self, alias: str, item: Item) -> None:
+        super().__setitem__(alias.lower(), replace(item, alias=alias.lower()))
+
+    def __getitem__(self, alias: str) -> Item:
+        return super().__getitem__(alias.lower())
+
+    def __contains__(self, alias: object) -> bool:
+        return super().__contains__(str(alias).lower())
+
+    def get(self, alias: str, default: Any = None) -> Any:
+        return super().get(alias.lower(), default)
+
+    def pop(self, alias: str, *default: Any) -> Any:
+        return super().pop(alias.lower(), *default)
 
 
 def _new_key(kind: str, order: dict[str, Any]) -> Any:

@@ -82,6 +82,7 @@ class SecondTenant:
         self.written = 0
         self.echo_reads = 0  # the status with which reads are refused, in words that repeat what was sent
         self.echo_tokens = False
+        self.between_pages: list[Callable[[], None]] = []
         self.before_write: Callable[[], None] | None = None  # what somebody else does meanwhile
         self.locked = 0  # writes that still find the keystore locked
         self.tokens: set[str] = set()
@@ -325,13 +326,17 @@ class _Answering:
         options = self.asked.options
         if not self.manner.select and "$select" in options:
             raise Refusal(400, "Invalid system query option")
-        items = [self.shapes.entry(one) for one in self._ordered(self._store(options.get("keystoreName", "system")))]
+        name = options.get("keystoreName", "system")
+        store = self.keystore.listed() if name == "system" else self._store(name)
+        items = [self.shapes.entry(one) for one in self._ordered(store)]
         if "$select" in options:
             wanted = set(options["$select"].split(","))
             items = [{name: value for name, value in item.items() if name in wanted} for item in items]
         start = int(options.get("$skiptoken", "0"))
         page = items[start : start + self.manner.page]
         more = start + self.manner.page < len(items)
+        if start and self.tenant.between_pages:
+            self.tenant.between_pages.pop()()
         following = self._next(options, start + self.manner.page) if more else None
         self.handler._answer(200, *self.shapes.listed(page, self.tenant.root, following), **csrf)
 
@@ -510,6 +515,8 @@ class _Answering:
 
     def _certificate(self) -> x509.Certificate:
         body = self.asked.body
+        if len(body) > 10240:
+            raise Refusal(413, "too large")
         form = "pem" if b"-----BEGIN" in body else "der" if body[:1] == b"0" else "base64"
         if form not in self.manner.takes:
             raise Refusal(415, "not X.509")

@@ -89,6 +89,16 @@ def test_other_hosts_on_the_list_do_not_help(
     assert reconcile.tenant.asked == []
 
 
+def test_the_same_tenant_in_two_spellings_is_noticed(reconcile: Repository) -> None:
+    reconcile.declare()
+    text = (reconcile.directory / "keystore.yaml").read_text().replace(reconcile.tenant.url, "https://T.example.com{}")
+    reconcile.write("one.yaml", text.replace("{}", "/api/v1/"))
+    reconcile.write("two.yaml", text.replace("{}", ":443"))
+    twice = reconcile("validate", "one.yaml", "two.yaml")
+    assert twice.code == 1
+    assert "t.example.com" in twice.err
+
+
 def test_no_secret_goes_over_plain_http(reconcile: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     key = json.loads(reconcile.tenant.service_key)
     key["oauth"]["tokenurl"] = key["oauth"]["tokenurl"].replace("https:", "http:")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import pkcs7
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from tests.sap.second.manner import CONTRARY
 from tests.sap.second.repository import LOCAL_CA, Repository, certificate, key, name, pair, pem, root, root_key, sha256
@@ -208,3 +208,62 @@ def test_what_others_do_during_a_run_is_told(filled: Repository) -> None:
     done = filled("apply")
     assert done.code == 0, done.err
     assert "the entry 'unasked' appeared by somebody else during the run" in done.out
+
+
+def test_a_list_that_is_behind_the_entries_is_waited_for(filled: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.commands.carrying_out._WAITS", (0.0, 0.2, 0.4))
+    filled.tenant.keystore.list_delay = 0.3
+    filled.declare(state(filled) + "aliases: {absent: [legacy]}\n")
+    filled.applied("legacy")
+
+
+def test_a_mass_change_is_refused_before_anything_is_sent(filled: Repository) -> None:
+    for number in range(8):
+        filled.tenant.keystore.put(f"stray{number}", root(f"Stray {number}"))
+    filled.declare(state(filled) + "aliases: {unmanaged: prune}\n")
+    count = len(filled.tenant.writes)
+    assert filled("apply").code == 4
+    assert len(filled.tenant.writes) == count
+    done = filled("apply", "--allow-mass-change")
+    assert done.code == 0, done.err
+    assert not any(alias.startswith("stray") for alias in filled.tenant.keystore.items)
+    assert {"legacy", "baltimore cybertrust root"} <= set(filled.tenant.keystore.items)
+    filled.settles()
+
+
+@pytest.mark.parametrize("manner_name", ["wire"], indirect=True)
+def test_a_list_that_changes_between_its_pages_is_read_again(reconcile: Repository) -> None:
+    for number in range(12):
+        reconcile.tenant.keystore.put(f"root{number}", root("Our Root"))
+    reconcile.tenant.between_pages = [lambda: reconcile.tenant.keystore.put_first("a new one", root("Baltimore"))]
+    reconcile.declare()
+    listed = reconcile("list")
+    assert listed.code == 0, listed.err
+    assert {entry["alias"] for entry in json.loads(listed.out)["entries"]} == set(reconcile.tenant.keystore.items)
+
+
+def test_a_certificate_that_is_too_large_as_pem_goes_as_der(reconcile: Repository) -> None:
+    names = [x509.DNSName(f"host-{number}.of-a-very-large-company.example.com") for number in range(190)]
+    fat = certificate(name("fat"), key(80), names=names)
+    assert len(fat.public_bytes(Encoding.DER)) < 10240 < len(pem(fat))
+    reconcile.write("fat.pem", pem(fat))
+    reconcile.declare(f"trustedRoots:\n  fat: {{file: fat.pem, sha256: {sha256(fat)}}}\n")
+    reconcile.applied("fat")
+    assert reconcile.tenant.keystore.items["fat"].leaf == fat
+    reconcile.settles()
+
+
+def test_a_tenant_that_keeps_aliases_in_lower_case_says_what_to_write(reconcile: Repository) -> None:
+    reconcile.tenant.keystore.fold()
+    reconcile.declare("trustedRoots:\n" + reconcile.root("Our_Root", "Our Root") + "keyPairs:\n" + pair("Client"))
+    first = reconcile("apply")
+    assert first.code == 1
+    for outcome in first.target["outcomes"]:
+        assert f"write '{outcome['alias'].lower()}' in the state file" in outcome["message"]
+    again = reconcile("apply")
+    assert again.code != 0
+    for outcome in again.target["outcomes"]:
+        assert "in the state file" in outcome["message"]
+    reconcile.declare("trustedRoots:\n" + reconcile.root("our_root", "Our Root") + "keyPairs:\n" + pair("client"))
+    assert reconcile("apply").code == 0
+    reconcile.settles()
