@@ -285,6 +285,20 @@ def test_both_names_are_refused():
         changes(state, entry("old"), entry("new"))
 
 
+def test_what_waits_beside_an_alias_is_renamed_and_removed_with_it():
+    old, waiting = key_pair("old", *FROM_CA), key_pair("old.next", STAGED, CA)
+    rules = {"renamed": (Renamed("old", "pair", HERE),)}
+    approved = generated(issuer=LOCAL, activation="approved")
+    both = [("rename", "old", "rename"), ("rename", "old.next", "rename")]
+    assert changes(desired(approved, **rules), old, waiting) == both
+    assert changes(desired(**rules), old, waiting) == both
+    # An earlier version has left it behind.
+    assert changes(desired(approved, **rules), live(*FROM_CA), waiting) == both[1:]
+    gone = desired(absent=(Absent("old", HERE),))
+    assert changes(gone, old, waiting) == [("delete", "old", "remove"), ("delete", "old.next", "remove")]
+    assert changes(gone, waiting) == [("delete", "old.next", "remove")]
+
+
 def test_what_must_be_absent_is_deleted_whatever_it_is():
     state = desired(absent=(Absent("one", HERE), Absent("two", HERE), Absent("three", HERE)))
     assert changes(state, entry("one"), key_pair("two")) == [("delete", "one", "remove"), ("delete", "two", "remove")]
