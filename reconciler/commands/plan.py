@@ -52,9 +52,12 @@ def command(
     """
     from reconciler.commands.output import write_report
     from reconciler.commands.receiver_checks import ReceiverWishes, outlook_of, refuse_breaking
+    from reconciler.commands.replaceable import PLAN, check_replaceable
     from reconciler.commands.targets import Planning, exit_codes, plan_states, worst
     from reconciler.desired import load_states
 
+    if out:
+        check_replaceable(out, PLAN, "a plan")
     now, loaded = datetime.now(UTC), load_states(states)
     wishes = ReceiverWishes(check_receivers, require_receivers, horizon, jobs, receiver_timeout)
     report = plan_states(loaded, now, "plan", Planning(outlook=outlook_of(loaded, wishes), feasible=True), jobs)
