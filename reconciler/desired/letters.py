@@ -143,7 +143,7 @@ def _read_request(place: Place) -> RequestFacts | None:
     if b"PRIVATE KEY-----" in content or (facts is None and b"CERTIFICATE REQUEST-----" not in content):
         what = "a private key" if b"PRIVATE KEY-----" in content else "no signing request"
         raise MaterialError(
-            f"{place.shown} is there and holds {what}; a signing request would replace it",
+            f"{place.shown} is there and holds {what}; the request would replace it",
             hint="name another file with `request`, or remove this one",
         )
     return facts
