@@ -168,6 +168,13 @@ CASES = {
     "a staged key of the wrong kind is made again": (
         external(asked("key-2"), rekey=True), [live(signed(**DUE), CA), staged(own("key-2", key_size=1024))],
         "expiring", "expiring", "stage"),
+    "also where the key is to stay: a request would ask for the one that waits": (
+        external(asked("key-2")), [live(signed(**DUE), CA), staged(own("key-2", key_size=1024))],
+        "expiring", "expiring", "stage"),
+    "what was signed and waited too long is asked for again in its place": (
+        external(replace(asked("key-2"), requested=NOW.date()), activation="approved"),
+        [live(signed(**DUE), CA), staged(signed(key="key-2", **DUE), CA)],
+        "expiring", "expiring", "stage"),
     # -- approval
     "an approved renewal waits when its answer comes": (
         external(asked("key-2"), (STAGED, CA), rekey=True, activation="approved"),
