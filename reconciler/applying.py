@@ -202,8 +202,8 @@ class _Application:
 
         if change.step is Step.GENERATE or (change.step is Step.STAGE and change.certificate_change == "re-keyed"):
             return interruptibly(lambda: generate_private_key(wanted.key))
-        waits_beside = change.step is Step.REQUEST and change.staged
-        return self.keystore.private_key(staging_alias(wanted.alias) if waits_beside else _alias_of_old(change))
+        waiting = change.staged if change.step is Step.REQUEST else None
+        return self.keystore.private_key(waiting.alias if waiting is not None else _alias_of_old(change))
 
     def _waiting(self, change: Change, wanted: WantedKeyPair, private_key: Secret) -> tuple[Operation, ...]:
         """A new key waits under a certificate that it signed itself; its start dates the request."""

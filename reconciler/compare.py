@@ -23,6 +23,7 @@ from reconciler.model import (
     EntryKind,
     Expiry,
     Finding,
+    Renamed,
     Status,
     Unmanaged,
     WantedCertificate,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.chains import Verify
-    from reconciler.model import Certificate, DesiredState, Renamed, Snapshot, Wanted
+    from reconciler.model import Certificate, DesiredState, Snapshot, Wanted
 
 # Reasons for which a person has to decide first: planning refuses them, drift shows them.
 DECLARED_PROTECTED = "declared-protected"
@@ -84,9 +85,14 @@ class _Comparison:
             if alias_key(rule.new) not in spoken_of:
                 declared += self._only_renamed(rule)
                 spoken_of.add(alias_key(rule.new))
+            for waiting in self._renamed_with(rule):
+                declared += self._only_renamed(waiting)
+                spoken_of |= {alias_key(waiting.old), alias_key(waiting.new)}
         for absent in self.desired.absent:
-            spoken_of.add(alias_key(absent.alias))
-            declared += [self._to_remove(absent, entry) for entry in self._entries(absent.alias)]
+            for alias in (absent.alias, staging_alias(absent.alias)):
+                # What waits for an alias that must not be there goes with it: nobody can name it.
+                spoken_of.add(alias_key(alias))
+                declared += [self._to_remove(absent, entry) for entry in self._entries(alias)]
         for old, wanted in self._replaced.items():
             spoken_of.add(old)
             declared += [self._to_replace(wanted, entry) for entry in self._entries(old)]
@@ -116,6 +122,14 @@ class _Comparison:
         pairs = [one for one in self.desired.wanted if isinstance(one, WantedKeyPair)]
         replaced = {alias_key(previous_alias(one.alias)) for one in pairs if one.generate_in is not None}
         return replaced | {alias_key(staging_alias(one.alias)) for one in pairs}
+
+    def _renamed_with(self, rule: Renamed) -> list[Renamed]:
+        """The renewed key pair that waits beside the old name waits beside the new one."""
+        old, new = staging_alias(rule.old), staging_alias(rule.new)
+        return [Renamed(old, new, rule.source)] if self._waiting(old) and not self._entries(new) else []
+
+    def _waiting(self, alias: str) -> list[Entry]:
+        return [entry for entry in self._entries(alias) if entry.kind is EntryKind.KEY_PAIR]
 
     def _previous(self) -> Iterator[Finding]:
         """In a tenant: the key pairs that a renewal has replaced, once the alias is there again."""
@@ -229,7 +243,8 @@ class _Comparison:
     def _staged(self, wanted: Wanted) -> Entry | None:
         if not isinstance(wanted, WantedKeyPair):
             return None
-        found = self._entries(staging_alias(wanted.alias))
+        rule = self._old_names.get(alias_key(wanted.alias))
+        found = self._entries(staging_alias(wanted.alias)) or (self._entries(staging_alias(rule.old)) if rule else [])
         return found[0] if found and found[0].kind is EntryKind.KEY_PAIR else None
 
     def _shape(self, wanted: Wanted, found: Sequence[Entry]) -> Verdict | None:

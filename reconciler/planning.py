@@ -322,7 +322,7 @@ def _renewal_in_tenant(finding: Finding, wanted: WantedKeyPair) -> Step:
     new_key = _gets_new_key(finding, wanted)
     waits_alone = finding.live is not None and is_placeholder(wanted, finding.live)
     if wanted.issuer.type == EXTERNAL and not waits_alone:
-        return Step.STAGE if new_key else Step.REQUEST
+        return Step.STAGE if new_key or finding.staged else Step.REQUEST
     if wanted.activation == "approved" and not waits_alone:
         return Step.STAGE
     if not new_key and wanted.issuer.type != SELF_SIGNED:
@@ -331,13 +331,17 @@ def _renewal_in_tenant(finding: Finding, wanted: WantedKeyPair) -> Step:
 
 
 def _renewal(finding: Finding, wanted: WantedKeyPair) -> Step:
-    """How a key pair is renewed: see "Renewals that others must know of" and "Issuers" in the contract."""
+    """How a key pair is renewed: see "Renewals that others must know of" and "Issuers" in the contract.
+
+    What waits already and is not what is wanted now is made again in its place, or its key would be the one that every
+    further request asks for.
+    """
     if wanted.generate_in is not None:
         return _renewal_in_tenant(finding, wanted)
     new_key = _gets_new_key(finding, wanted)
     waits_alone = finding.live is not None and is_placeholder(wanted, finding.live)
     if wanted.issuer.type == EXTERNAL and not waits_alone:
-        return Step.STAGE if new_key else Step.REQUEST
+        return Step.STAGE if new_key or finding.staged else Step.REQUEST
     if wanted.activation == "approved" and not waits_alone:
         return Step.STAGE
     return Step.GENERATE if new_key else Step.REISSUE

@@ -62,6 +62,7 @@ def command(
     """
     from reconciler.commands.policy_checks import refuse_policy_errors
     from reconciler.commands.receiver_checks import ReceiverWishes, outlook_of, refuse_breaking
+    from reconciler.commands.replaceable import PLAN, check_replaceable
     from reconciler.commands.report_files import check_report_files, format_on_output, publish
     from reconciler.commands.selection import chosen_states
     from reconciler.commands.stopping import Failures
@@ -69,6 +70,8 @@ def command(
 
     format_name = format_on_output(click.get_current_context(), format_name, reports)
     now, loaded = datetime.now(UTC), chosen_states(states, changed_since, shard)
+    if out:
+        check_replaceable(out, PLAN, "a plan")
     check_report_files(reports, loaded, [out])
     wishes = ReceiverWishes(check_receivers, require_receivers, horizon, jobs, receiver_timeout)
     how = Planning(outlook=outlook_of(loaded, wishes), feasible=True, failures=Failures(stop_after))

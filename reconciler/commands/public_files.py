@@ -25,12 +25,14 @@ def write_public(path: Path, content: bytes) -> None:
     """Write a file, replacing an older one of the same name, and say so.
 
     Raises:
-        ReconcileError: it cannot be written.
+        ReconcileError: it cannot be written, or a file of another kind is there.
     """
+    from reconciler.commands.replaceable import PUBLIC, check_replaceable
     from reconciler.errors import ReconcileError
     from reconciler.keystores.files import reason_of
     from reconciler.reports.printable import printable
 
+    check_replaceable(path, PUBLIC, "a certificate, a chain, a public key or a request")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)

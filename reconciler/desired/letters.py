@@ -140,9 +140,10 @@ def _read_request(place: Place) -> RequestFacts | None:
     if content is None or not content.strip():
         return None
     facts = request_facts(content)
-    if facts is None and b"CERTIFICATE REQUEST-----" not in content:
+    if b"PRIVATE KEY-----" in content or (facts is None and b"CERTIFICATE REQUEST-----" not in content):
+        what = "a private key" if b"PRIVATE KEY-----" in content else "no signing request"
         raise MaterialError(
-            f"{place.shown} is there and holds no signing request, which would replace it",
+            f"{place.shown} is there and holds {what}; the request would replace it",
             hint="name another file with `request`, or remove this one",
         )
     return facts

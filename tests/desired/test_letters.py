@@ -202,9 +202,17 @@ def test_a_request_does_not_replace_what_is_none(repository: Repository, path: s
     [problem] = repository.problems_in(PAIR % f", request: {path}")
 
     assert told(problem) == (
-        f"keystore.yaml:3:101: [letters] `keyPairs.a.issuer`: {path} is there and holds no signing request, which would "
-        "replace it (name another file with `request`, or remove this one)"
+        f"keystore.yaml:3:101: [letters] `keyPairs.a.issuer`: {path} is there and holds no signing request; the request "
+        "would replace it (name another file with `request`, or remove this one)"
     )
+
+
+def test_a_request_does_not_replace_one_that_its_key_stands_beside(repository: Repository) -> None:
+    request = b"-----BEGIN CERTIFICATE REQUEST-----\nMAA=\n-----END CERTIFICATE REQUEST-----\n"
+    repository.write("a.csr", request + request.replace(b"CERTIFICATE REQUEST", b"PRIVATE KEY"))
+    [problem] = repository.problems_in(PAIR % ", request: a.csr")
+
+    assert "a.csr is there and holds a private key" in told(problem)
 
 
 @pytest.mark.parametrize("path", [".git/hooks/pre-commit", ".GIT/config", "sub/.git/x.csr"])

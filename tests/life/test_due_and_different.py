@@ -112,3 +112,60 @@ def test_a_spelling_that_java_cannot_reach_is_mended_with_the_renewal(house, rek
     done = applied(house.state, DUE)
     assert [one.change.step for one in done.outcomes] == ["respell", "generate" if rekey == "true" else "reissue"]
     assert planned(house.state, DUE).changes == ()
+
+
+def test_a_renewal_that_waits_goes_along_with_the_new_name(house):
+    house.declare(activation="approved")
+    applied(house.state, DUE)
+    waiting = house.leaf("own.next")
+
+    house.declare(renamed="own: new", alias="new")
+    done = applied(house.state, DUE)
+
+    assert [(one.change.action, one.change.alias) for one in done.outcomes] == [
+        ("rename", "own"),
+        ("rename", "own.next"),
+    ]
+    assert planned(house.state, DUE).changes == ()
+    assert house.leaf("new.next").sha256 == waiting.sha256
+    house.state.write_text(house.state.read_text() + f"    activate: {waiting.sha256}\n")
+    applied(house.state, DUE)
+    assert house.leaf("new").sha256 == waiting.sha256
+
+
+def test_a_key_that_waits_for_a_ca_goes_along_with_the_new_name(house):
+    """Its request is asked for again, under the new name and over the same key."""
+    house.declare()
+    house.state.write_text(house.state.read_text().replace("issuer: ca", "issuer: {type: external}"))
+    applied(house.state, DUE)
+    waiting = house.leaf("own.next")
+    text = house.state.read_text().replace("{renamed: {}}", "{renamed: {own: new}}").replace("  own:\n", "  new:\n")
+    house.state.write_text(text)
+
+    done = applied(house.state, DUE)
+
+    assert [one.change.action for one in done.outcomes] == ["rename", "rename", "request"]
+    plan = planned(house.state, DUE)
+    assert plan.changes == ()
+    assert house.leaf("new.next").public_key_sha256 == waiting.public_key_sha256
+    request = plan.desired.wanted[0].correspondence.request
+    assert request.public_key_sha256 == waiting.public_key_sha256
+
+
+def test_a_change_of_the_key_that_is_taken_back_while_a_ca_is_asked_does_not_keep_the_renewal(house):
+    outside = house.state.read_text().replace("issuer: ca", "issuer: {type: external}")
+    house.state.write_text(outside.replace("secp256r1", "secp384r1").replace("rekey: true", "rekey: false"))
+    early = BEGIN + timedelta(days=1)
+    house.facts["replace"] = house.leaf("own").sha256
+    house.state.write_text(house.state.read_text() + f"    replaceKey: {house.facts['replace']}\n")
+    applied(house.state, early)
+    assert house.leaf("own.next").curve == "secp384r1"
+
+    house.state.write_text(outside.replace("rekey: true", "rekey: false"))
+    applied(house.state, DUE)
+
+    plan = planned(house.state, DUE)
+    assert plan.changes == ()
+    [finding] = [one for one in plan.findings if one.alias == "own"]
+    assert (finding.status, finding.reason) == ("awaiting-signature", "requested")
+    assert house.leaf("own.next").public_key_sha256 == house.leaf("own").public_key_sha256

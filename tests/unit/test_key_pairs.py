@@ -168,6 +168,13 @@ CASES = {
     "a staged key of the wrong kind is made again": (
         external(asked("key-2"), rekey=True), [live(signed(**DUE), CA), staged(own("key-2", key_size=1024))],
         "expiring", "expiring", "stage"),
+    "also where the key is to stay: a request would ask for the one that waits": (
+        external(asked("key-2")), [live(signed(**DUE), CA), staged(own("key-2", key_size=1024))],
+        "expiring", "expiring", "stage"),
+    "what was signed and waited too long is asked for again in its place": (
+        external(replace(asked("key-2"), requested=NOW.date()), activation="approved"),
+        [live(signed(**DUE), CA), staged(signed(key="key-2", **DUE), CA)],
+        "expiring", "expiring", "stage"),
     # -- approval
     "an approved renewal waits when its answer comes": (
         external(asked("key-2"), (STAGED, CA), rekey=True, activation="approved"),
@@ -283,6 +290,20 @@ def test_both_names_are_refused():
     state = desired(renamed=(Renamed("old", "new", HERE),))
     with pytest.raises(PlanRefusedError, match="both there"):
         changes(state, entry("old"), entry("new"))
+
+
+def test_what_waits_beside_an_alias_is_renamed_and_removed_with_it():
+    old, waiting = key_pair("old", *FROM_CA), key_pair("old.next", STAGED, CA)
+    rules = {"renamed": (Renamed("old", "pair", HERE),)}
+    approved = generated(issuer=LOCAL, activation="approved")
+    both = [("rename", "old", "rename"), ("rename", "old.next", "rename")]
+    assert changes(desired(approved, **rules), old, waiting) == both
+    assert changes(desired(**rules), old, waiting) == both
+    # An earlier version has left it behind.
+    assert changes(desired(approved, **rules), live(*FROM_CA), waiting) == both[1:]
+    gone = desired(absent=(Absent("old", HERE),))
+    assert changes(gone, old, waiting) == [("delete", "old", "remove"), ("delete", "old.next", "remove")]
+    assert changes(gone, waiting) == [("delete", "old.next", "remove")]
 
 
 def test_what_must_be_absent_is_deleted_whatever_it_is():
