@@ -1,6 +1,6 @@
 """`drift` over a fleet with every report in one run: wall time, processor time, memory, sizes, and how they grow.
 
-    .venv/bin/python -m benchmarks.fleets [--keystores 75,150,300] [--entries 150] [--rounds 3] [--directory DIR]
+    .venv/bin/python -m benchmarks.fleets [--keystores 75,150,300] [--entries 150] [--rounds 3] [--each] [--directory D]
 
 The keystores are a third each PKCS#12, JKS and JCEKS, and hold public roots as large as they are, key pairs of their
 own, and some of every kind of drift. Making them takes longer than measuring; with --directory they are kept.
@@ -35,12 +35,15 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=150)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--directory", type=Path)
+    parser.add_argument("--each", action="store_true", help="each report alone as well")
     given = parser.parse_args()
     counts = sorted(int(one) for one in given.keystores.split(","))
     with tempfile.TemporaryDirectory() as temporary:
         directory = (given.directory or Path(temporary)).resolve()
         make_fleet(directory, counts[-1], given.entries)
         _print_results(directory, counts, given.entries, given.rounds)
+        if given.each:
+            _print_each(directory, counts[-1])
 
 
 # ------------------------------------------------------------------------------------------------------- the fleet
@@ -149,10 +152,13 @@ def _print_results(directory: Path, counts: list[int], entries: int, rounds: int
     print(f"|---|{'---:|' * len(counts)}")
     for name in SUFFIXES:
         print(f"| {name} | {' | '.join(f'{sizes[count][name] / 1e3:,.0f} kB' for count in counts)} |")
+
+
+def _print_each(directory: Path, count: int) -> None:
     print("\nWith one report instead of all, over the largest fleet:\n")
     print("| report | processor time | peak memory |\n|---|---:|---:|")
     for name in ("none", *SUFFIXES):
-        one = _measured(directory, counts[-1], [] if name == "none" else [name], 1)
+        one = _measured(directory, count, [] if name == "none" else [name], 1)
         print(f"| {name} | {one.processor_seconds:.1f} s | {one.megabytes:.0f} MB |")
 
 

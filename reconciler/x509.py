@@ -9,6 +9,7 @@ from binascii import a2b_base64
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakValueDictionary
 
 from reconciler.errors import IssuerError, MaterialError, ReconcileError
 from reconciler.model import RequestFacts
@@ -273,7 +274,14 @@ def _quietly() -> AbstractContextManager[object]:
 
 def certificate(der: bytes) -> Certificate:
     """Wrap the DER bytes of one certificate; nothing is parsed until a fact is asked for."""
-    return X509Certificate(der)
+    known = _KNOWN.get(der)
+    if known is None:
+        known = _KNOWN[der] = X509Certificate(der)
+    return known
+
+
+# The same roots are in hundreds of keystores of a fleet: each is parsed once, and forgotten with its last holder.
+_KNOWN: WeakValueDictionary[bytes, X509Certificate] = WeakValueDictionary()
 
 
 # No hyphen in base64: a class without it is ten times faster than a lazy dot, which matters with 10,000 files.

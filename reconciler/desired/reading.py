@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from reconciler.desired.document import MAX_BYTES, Document, Section, read_document
@@ -103,11 +104,10 @@ class Reading:
 
     def _read(self, content: bytes, shown: str, role: str, base: Base, open_files: dict[str, Source]) -> None:
         try:
-            document = read_document(content, shown, typed_keys())
+            document, shape, bad = (_judged if role == INCLUDED else _judged_anew)(content, shown, role)
         except DesiredStateError as error:
             self.problems += error.problems
             return
-        shape, bad = check_shape(document, role)
         self.problems += [*document.problems, *shape]
         part = Part(document, base, bad, frozenset(path[:end] for path in bad for end in range(len(path))))
         self.parts.append(part)
@@ -142,3 +142,18 @@ class Reading:
             content = self._content(real, shown, source)
             if content is not None:
                 self._read(content, shown, INCLUDED, base, {**open_files, real: source})
+
+
+def _judged_anew(content: bytes, shown: str, role: str) -> tuple[Document, list[Problem], frozenset[Path]]:
+    """A file as YAML and by its schema.
+
+    Raises:
+        DesiredStateError: it is not YAML.
+    """
+    document = read_document(content, shown, typed_keys())
+    shape, bad = check_shape(document, role)
+    return document, shape, bad
+
+
+# What a whole fleet includes is read and judged once. Nobody changes a document.
+_judged = lru_cache(maxsize=32)(_judged_anew)

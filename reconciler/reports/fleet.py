@@ -63,7 +63,19 @@ _NEAR = frozenset({Term.EXPIRED, Term.WINDOW, Term.SOON})
 
 
 def members(report: Report) -> tuple[Member, ...]:
-    """The keystores of a report in its order."""
+    """The keystores of a report in its order.
+
+    Several formats of the same report are written one after the other: what they share is worked out once.
+    """
+    if not _latest or _latest[0][0] is not report:
+        _latest[:] = [(report, _members(report))]
+    return _latest[0][1]
+
+
+_latest: list[tuple[Report, tuple[Member, ...]]] = []
+
+
+def _members(report: Report) -> tuple[Member, ...]:
     return tuple(_member(report, place, target) for place, target in enumerate(report.targets, 1))
 
 

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import stat
 import time
+import unicodedata
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import cmarkgfm
 import pytest
+from icalendar import Calendar
+from jsonschema import Draft7Validator
+from junitparser import JUnitXml
+from prometheus_client.parser import text_string_to_metric_families
 
+from reconciler.modified_utf8 import encode
 from reconciler.reports.table import FORMATS
 from tests.cli.pki import authority
-from tests.cli.repository import RECONCILE, pairs, roots
+from tests.cli.repository import RECONCILE, Repository, pairs, roots
+from tests.documentation.pages import REPOSITORY
+from tests.keystores.java_files import store, trusted
+from tests.reports.hostile import TEXTS
 
 CREATED = "{subject: {commonName: new.example.com}, key: {algorithm: EC, curve: secp256r1}}"
 COMMANDS = {"plan": (), "apply": ("--yes",), "drift": ()}
@@ -393,3 +404,55 @@ def test_the_program_says_which_forms_there_are():
         shown = subprocess.run([RECONCILE, command, "--help"], capture_output=True, text=True, check=True).stdout
         assert "--report FORMAT=FILE" in shown
         assert f"[{'|'.join(FORMATS)}]" in shown
+
+
+# --------------------------------------------------------------------------- hostile names, from the keystore to the file
+
+# Java writes aliases in lower case and MUTF-8; what no keystore file can hold is not asked of it.
+HOSTILE = {
+    name: text for name, text in TEXTS.items() if text.strip() and not any("\ud800" <= c <= "\udfff" for c in text)
+}
+
+
+@pytest.fixture(scope="module")
+def hostile_reports(tmp_path_factory):
+    """Every report of a JKS keystore whose aliases and subjects come from an attacker."""
+    repository = Repository(tmp_path_factory.mktemp("hostile"), "jks")
+    entries = [trusted(encode(text.lower()), authority(_short(text)).der) for text in HOSTILE.values()]
+    repository.live.write_bytes(store(*entries))
+    repository.declare()
+    result = repository.run("drift", "keystore.yaml", *ALL)
+    assert (result.code, result.err) == (2, "")
+    return {name: content(repository, file) for name, file in FILES.items()}
+
+
+def _short(text):
+    """As much as a common name holds (X.520: 64 characters, and cryptography counts bytes)."""
+    return text.encode()[:60].decode(errors="ignore")
+
+
+def test_hostile_aliases_and_subjects_are_all_told(hostile_reports):
+    aliases = [finding["alias"] for finding in json.loads(hostile_reports["json"])["targets"][0]["findings"]]
+
+    assert sorted(aliases) == sorted(text.lower() for text in HOSTILE.values())
+
+
+@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"json", "sarif"}))
+def test_hostile_names_send_nothing_to_a_terminal_or_an_editor(hostile_reports, name):
+    text = hostile_reports[name].replace("\r\n", "\n")
+
+    assert not {char for char in text if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and char != "\n"}
+
+
+def test_hostile_names_are_only_text_for_the_readers_of_each_form(hostile_reports):
+    """Judged by the programs of others: the schema of OASIS, junitparser, prometheus_client, icalendar, cmark-gfm."""
+    schema = json.loads((REPOSITORY / "tests/reports/published/sarif-schema-2.1.0.json").read_text(encoding="utf-8"))
+    Draft7Validator(schema).validate(json.loads(hostile_reports["sarif"]))
+    assert JUnitXml.fromstring(hostile_reports["junit"].encode()).failures == len(HOSTILE)
+    metrics = {family.name for family in text_string_to_metric_families(hostile_reports["prometheus"])}
+    assert all(name.startswith("reconcile_") for name in metrics)
+    assert "evil_metric" not in metrics
+    assert {event["UID"] for event in Calendar.from_ical(hostile_reports["ics"]).walk("VEVENT")}
+    assert "<script>alert" not in hostile_reports["html"]
+    markdown = cmarkgfm.github_flavored_markdown_to_html(hostile_reports["markdown"])
+    assert not re.search(r"<(script|img|a|iframe|h1)\b", markdown)
