@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.acceptance import Idle, idle
@@ -96,8 +96,9 @@ class Case:
     @cached_property
     def exhibits(self) -> tuple[Exhibit, ...]:
         """What is declared, then what only the keystore shows."""
-        declared = tuple(_declared(wanted) for wanted in self.desired.wanted)
-        return declared if self.plan is None else (*declared, *_live(self.plan))
+        declared = [_declared(wanted) for wanted in self.desired.wanted]
+        found = declared if self.plan is None else [*declared, *_live(self.plan)]
+        return tuple(replace(one, chain=tuple(_shared(certificate) for certificate in one.chain)) for one in found)
 
     @property
     def probes(self) -> dict[str, Probe]:
@@ -196,6 +197,12 @@ def _level(about: Exhibit, level: PolicyLevel, said: PolicyLevel | None) -> Poli
 
 
 # ------------------------------------------------------------------------------------------------- exhibits
+
+
+@lru_cache(maxsize=4096)
+def _shared(certificate: Certificate) -> Certificate:
+    """The first of equal certificates: a root that a fleet has in every keystore is parsed once."""
+    return certificate
 
 
 def _declared(wanted: Wanted) -> Exhibit:
