@@ -96,8 +96,9 @@ class Case:
     @cached_property
     def exhibits(self) -> tuple[Exhibit, ...]:
         """What is declared, then what only the keystore shows."""
-        declared = tuple(_declared(wanted) for wanted in self.desired.wanted)
-        return declared if self.plan is None else (*declared, *_live(self.plan))
+        declared = [_declared(wanted) for wanted in self.desired.wanted]
+        found = declared if self.plan is None else [*declared, *_live(self.plan)]
+        return tuple(replace(one, chain=tuple(map(_shared, one.chain))) for one in found)
 
     @property
     def probes(self) -> dict[str, Probe]:
@@ -198,6 +199,17 @@ def _level(about: Exhibit, level: PolicyLevel, said: PolicyLevel | None) -> Poli
 # ------------------------------------------------------------------------------------------------- exhibits
 
 
+_SEEN: dict[object, Certificate] = {}
+_MOST_SEEN = 4096
+
+
+def _shared(certificate: Certificate) -> Certificate:
+    """The first of equal certificates: a root that a fleet has in every keystore is parsed once."""
+    if len(_SEEN) >= _MOST_SEEN:
+        _SEEN.clear()
+    return _SEEN.setdefault(certificate, certificate)
+
+
 def _declared(wanted: Wanted) -> Exhibit:
     match wanted:
         case WantedCertificate():
@@ -279,7 +291,8 @@ def _weak_signature(exhibit: Exhibit, _case: Case) -> Iterator[str]:
 
 def _root_not_ca(exhibit: Exhibit, _case: Case) -> Iterator[str]:
     root = exhibit.leaf
-    if not exhibit.is_root or root is None or root.problem is not None:
+    # Of an entry of a tenant that nothing needed whole the list says nothing of this.
+    if not exhibit.is_root or root is None or root.problem is not None or root.public_key_sha256 is None:
         return
     # Before version 3 a certificate could not say whether it is a CA: old roots are taken for what they are.
     if not root.is_ca and not (root.version != 3 and is_self_issued(root)):

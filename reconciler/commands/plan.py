@@ -102,7 +102,9 @@ def _write_plan(report: Report, out: str, *, complete: bool) -> None:
     if not complete:
         from reconciler.terminal import say
 
-        say("the plan was not written, for not every keystore could be planned, or the policy has errors", where=out)
+        failed = any(target.failure for target in report.targets)
+        why = "not every keystore could be planned" if failed else "`apply` would refuse it"
+        say(f"the plan was not written, for {why}", where=out)
         return
     try:
         write_whole(Path(out), render("json", report).encode())

@@ -164,9 +164,10 @@ def plan_state(state: DesiredState, now: datetime, how: Planning = AS_USUAL) -> 
             from reconciler.commands.foreseen import check_writable
 
             check_writable(plan, reader)
-        return replace(plan, policy=judge(plan, now))
     finally:
         reader.close()
+    # Of a tenant the policy knows what the plan has asked for: it is not worth a request for each certificate.
+    return replace(plan, policy=judge(plan, now))
 
 
 def _planned(state: DesiredState, now: datetime, how: Planning) -> tuple[TargetReport, ReconcileError | None]:

@@ -38,6 +38,7 @@ _VERDICT_TONES = {
     Verdict.NOT_TRIED: "warn",
     Verdict.PART: "bad",
     Verdict.APPLIED: "good",
+    Verdict.POLICY: "bad",
     Verdict.DIFFERS: "warn",
     Verdict.CHANGES: "note",
     Verdict.QUIET: "good",
@@ -248,20 +249,26 @@ def page(report: Report) -> Page:
 def _sentence(command: str, fleet: Sequence[Member]) -> str:
     """The whole page in one sentence."""
     counts = Counter(member.verdict for member in fleet)
-    where = f" in {counts[Verdict.DIFFERS] or counts[Verdict.CHANGES]} of {len(fleet)} keystores"
+    concerned = sum(bool(member.differences if command == "drift" else _change_count(member)) for member in fleet)
+    where = f" in {concerned} of {len(fleet)} keystores"
     match command:
         case "drift":
             count = sum(member.differences for member in fleet)
             what = plural(count, "difference") if count else "Git and the keystores agree"
         case "plan":
-            count = sum(len(member.target.plan.changes) if member.target.plan else 0 for member in fleet)
+            count = sum(map(_change_count, fleet))
             what = plural(count, "change") + " planned" if count else "Nothing to do"
         case _:
             outcomes = Counter(one.status for member in fleet for one in member.target.outcomes or ())
             count = 0
             what = ", ".join(f"{outcomes[end]} {end}" for end in OutcomeStatus if outcomes[end]) or "Nothing to do"
     failed = f"; {plural(counts[Verdict.FAILED], 'keystore')} failed" if counts[Verdict.FAILED] else ""
-    return f"{what}{where if count and len(fleet) > 1 else ''}{failed}."
+    against = f"; {plural(counts[Verdict.POLICY], 'keystore')} against the policy" if counts[Verdict.POLICY] else ""
+    return f"{what}{where if count and len(fleet) > 1 else ''}{failed}{against}."
+
+
+def _change_count(member: Member) -> int:
+    return len(member.target.plan.changes) if member.target.plan else 0
 
 
 def _badness(member: Member) -> int:

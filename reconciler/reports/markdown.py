@@ -86,7 +86,7 @@ def _parts(report: Report, fleet: Sequence[Member]) -> Iterator[_Part]:
 
 
 def _is_silent(command: str, member: Member) -> bool:
-    if receivers.lines(command, member.target) or policy.is_loud(member.target):
+    if receivers.lines(command, member.target) or policy.loud(member.target):
         return False
     if command == "plan" and receivers.staying(member.target):
         return False
@@ -356,10 +356,12 @@ def _apply(member: Member, now: datetime) -> Iterator[_Part]:
     outcomes = member.target.outcomes
     if outcomes is None:
         if member.target.failure is None:
+            yield from _policy(member)
             yield _Part((_totals(member),))
         return
     yield _Part(table_head(("result", "change", "alias", "certificate now")), [_outcome(one, now) for one in outcomes])
     yield from _side_by_side([(one.change, one) for one in outcomes if one.status is OutcomeStatus.APPLIED])
+    yield from _policy(member)
     if member.verdict is Verdict.APPLIED:
         yield _Part(("Read again and compared: nothing is left to do.",))
 

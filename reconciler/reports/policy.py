@@ -27,9 +27,14 @@ def severity_of(finding: PolicyFinding) -> Severity:
     return Severity(finding.level)
 
 
-def is_loud(target: TargetReport) -> bool:
-    """Whether there is more than notes."""
-    return any(finding.level is not PolicyLevel.NOTE for finding in policy_of(target))
+def loud(target: TargetReport) -> tuple[PolicyFinding, ...]:
+    """The errors and warnings, without the notes."""
+    return tuple(finding for finding in policy_of(target) if finding.level is not PolicyLevel.NOTE)
+
+
+def has_errors(target: TargetReport) -> bool:
+    """Whether the policy stops a run."""
+    return any(finding.level is PolicyLevel.ERROR for finding in policy_of(target))
 
 
 def notes(target: TargetReport) -> str:

@@ -9,7 +9,6 @@ from reconciler.model import (
     Action,
     Expiry,
     OutcomeStatus,
-    PolicyLevel,
     Status,
     Step,
     WantedCertificate,
@@ -168,7 +167,7 @@ def _accepted(member: Member, now: datetime, paint: Palette) -> Iterator[str]:
 
 def _policy(member: Member, paint: Palette) -> Iterator[str]:
     """What the policy has to say, a line for each finding; notes are counted below, not listed."""
-    found = [one for one in policy.policy_of(member.target) if one.level is not PolicyLevel.NOTE]
+    found = policy.loud(member.target)
     if found:
         yield f"  {paint.strong('Policy')}"
     columns = _alias_columns(finding.alias for finding in found)
@@ -314,6 +313,8 @@ def _apply(member: Member, _now: datetime, paint: Palette) -> Iterator[str]:
         yield from _outcome(outcome, columns, paint)
     yield from _failure(target, paint)
     if target.outcomes is None and target.failure is None:
+        if found := list(_policy(member, paint)):
+            yield from ("", *found, "")
         yield from _totals(member, paint)
     elif target.outcomes is not None:
         yield _closing(target.outcomes, paint)
@@ -514,7 +515,7 @@ def _is_silent(command: str, member: Member) -> bool:
         return True
     if member.verdict is not Verdict.QUIET:
         return False
-    if receivers.lines(command, member.target) or policy.is_loud(member.target):
+    if receivers.lines(command, member.target) or policy.loud(member.target):
         return False
     return not (member.near if command == "drift" else _unmended(member) or receivers.staying(member.target))
 
@@ -531,7 +532,8 @@ def _fleet(report: Report, fleet: Sequence[Member], paint: Palette) -> Iterator[
     yield from _causes(causes(report.command, fleet), len(fleet), paint)
     counts = {verdict: sum(member.verdict is verdict for member in fleet) for verdict in Verdict}
     parts = [f"{count} {verdict}" for verdict, count in counts.items() if count]
-    yield f"{paint.strong('Fleet')}: {len(fleet)} keystores: {', '.join(parts)}"
+    first, *more = _filled([f"Fleet: {len(fleet)} keystores: {parts[0]}", *parts[1:]], "")
+    yield from (f"{paint.strong('Fleet')}{first.removeprefix('Fleet')}", *more)
     if found := policy.counted(finding for member in fleet for finding in policy.policy_of(member.target)):
         yield paint.quiet(f"Policy: {found}")
     if report.command == "drift":

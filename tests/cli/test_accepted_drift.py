@@ -140,6 +140,10 @@ def test_an_error_of_the_policy_stops_validate_plan_apply_and_drift_with_1(again
         assert f"keystore.yaml:{line}:" in result.err
         assert "root: the certificate does not say that it is a CA (policy: root-not-ca)" in result.err
         assert against.files() == before
+    assert (
+        "plan.json: error: the plan was not written, for `apply` would refuse it"
+        in against.run("plan", "keystore.yaml", "--out", "plan.json").err
+    )
 
 
 def test_without_a_line_the_same_is_a_warning_and_is_applied_once(against):

@@ -479,3 +479,19 @@ def test_what_several_keystores_break_of_the_policy_is_told_once() -> None:
     page = render("text", sample.report("drift", *map(sample.target, plans)))
     assert re.search(r"3 of 3 +weak-rsa +root +the key is RSA 1024", page)
     assert "Policy: 3 warnings" in page
+
+
+def test_a_keystore_against_its_policy_is_not_called_one_with_nothing_to_do() -> None:
+    told = PolicyFinding("weak-rsa", PolicyLevel.ERROR, "root", "the key is RSA 1024", "hint")
+    plan = replace(sample.quiet(), policy=(told,))
+    for command in ("plan", "drift"):
+        report = sample.report(command, sample.target(plan), sample.target(sample.quiet()))
+        assert [member.verdict for member in members(report)] == ["against the policy", "with nothing to do"]
+        assert "1 against the policy" in render("text", report)
+        assert "1 keystore against the policy" in render("html", report)
+
+
+def test_notes_are_no_cause_that_keystores_share() -> None:
+    told = PolicyFinding("same-certificate", PolicyLevel.NOTE, "root", "the same", "hint")
+    plans = [replace(sample.quiet(), policy=(told,)) for _ in range(3)]
+    assert causes("drift", members(sample.report("drift", *map(sample.target, plans)))) == ()

@@ -80,6 +80,13 @@ def test_an_accepted_old_name_stays_as_it_is():
     assert changes(state, snapshot(entry("old", OLD))) == []
 
 
+def test_an_old_root_stays_while_somebody_accepts_that_its_successor_is_another_one():
+    new = wanted_certificate("new", certificate("CN=new"), replaces="before")
+    state, live = desired(new), snapshot(entry("new", OLD), entry("before"))
+    assert changes(state, live) == [("delete", "before"), ("replace", "new")]
+    assert changes(replace(state, accepted=(accepted("new", OLD.sha256),)), live) == []
+
+
 def test_what_is_accepted_is_not_part_of_a_mass_change():
     live = snapshot(*(entry(f"e{at}", certificate(f"CN={at}")) for at in range(6)))
     tolerated = tuple(accepted(one.alias, one.leaf.sha256) for one in live.entries[:2])
