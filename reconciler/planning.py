@@ -300,7 +300,7 @@ def _key_pair_step(finding: Finding, wanted: WantedKeyPair) -> Iterator[tuple[Ac
 # What a rename alone mends.
 _ONLY_RENAMED = frozenset({RENAMED, ALIAS_CASE, INTERRUPTED})
 # Differences that leave the certificate itself as it is declared.
-_BESIDE_A_RENEWAL = _ONLY_RENAMED | {CHAIN}
+_BESIDE_A_RENEWAL = frozenset({RENAMED, ALIAS_CASE, CHAIN})
 _WHOLE = frozenset({Step.GENERATE, Step.REISSUE, Step.REKEY})
 
 
