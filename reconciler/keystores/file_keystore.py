@@ -81,7 +81,7 @@ class FileKeystore:
         target = self.target
         new = self._container is None and target.type is StoreType.PKCS12
         jceks_key = keys and target.type is StoreType.JCEKS
-        if (new or jceks_key) and not password.is_printable_ascii:
+        if (new or jceks_key) and not password.is_printable_ascii and _is_text(password):
             raise RefusedError(
                 _FOR_EVERY_JAVA if new else "a JCEKS keystore protects keys with printable ASCII passwords only",
                 where=target.location,
@@ -393,6 +393,15 @@ class WritableFileKeystore(FileKeystore):
             raise ReconcileError(
                 f"the directory of the keystore cannot be made: {reason_of(error)}", where=self.target.location
             ) from None
+
+
+def _is_text(password: Secret) -> bool:
+    """One that is no text is told by whoever needs its characters."""
+    try:
+        password.text()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _opens(container: Container, alias: str, password: Secret | None) -> bool:
