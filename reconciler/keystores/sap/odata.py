@@ -98,10 +98,10 @@ def _parsed_json(body: bytes) -> object:
         value = json.loads(body.decode("utf-8-sig"))
         if _HALVES.search(body):
             json.dumps(value, ensure_ascii=False).encode()  # half of a character is no text: UnicodeEncodeError
-        return value
     except (ValueError, RecursionError):  # UnicodeDecodeError and UnicodeEncodeError are ValueErrors
         # The exception carries the whole body, so it is not passed on.
         raise MalformedAnswerError("its JSON is cut short or broken") from None
+    return value
 
 
 def _is_xml(body: bytes, content_type: str) -> bool:
