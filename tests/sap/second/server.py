@@ -82,6 +82,7 @@ class SecondTenant:
         self.written = 0
         self.echo_reads = 0  # the status with which reads are refused, in words that repeat what was sent
         self.echo_tokens = False
+        self.spoil: Callable[[bytes, str], bytes] | None = None  # what becomes of a body on its way
         self.between_pages: list[Callable[[], None]] = []
         self.before_write: Callable[[], None] | None = None  # what somebody else does meanwhile
         self.locked = 0  # writes that still find the keystore locked
@@ -220,6 +221,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, body: bytes = b"", content_type: str = "", **headers: str) -> None:
         manner = self.tenant.manner
+        if self.tenant.spoil is not None and b"access_token" not in body:
+            body = self.tenant.spoil(body, content_type)
         if manner.gzip and body and "gzip" in self.headers.get("Accept-Encoding", ""):
             body, headers = gzip.compress(body), headers | {"Content-Encoding": "gzip"}
         time.sleep(manner.slow)
