@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from reconciler.commands.replaceable import check_no_loss
 from reconciler.errors import ReconcileError
 from reconciler.reports.table import FORMATS, render
 from reconciler.terminal import leave_output, print_error
@@ -84,7 +85,7 @@ def _suggestion(format_name: str) -> str:
 def check_report_files(
     reports: Sequence[ReportFile], loaded: Iterable[DesiredState], others: Iterable[str | None] = ()
 ) -> None:
-    """Refuse, before any work, reports that would overwrite each other, the keystores or the state files.
+    """Refuse, before any work, reports that would overwrite each other, keystores, state files, certificates or keys.
 
     Args:
         reports: Where reports are to go.
@@ -109,6 +110,7 @@ def check_report_files(
                 where=f"--report {report}",
                 hint="give every report a file of its own",
             )
+        check_no_loss(report.path)
         taken[identity] = f"--report {report}"
 
 

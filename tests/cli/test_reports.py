@@ -239,6 +239,36 @@ def test_a_report_in_the_place_of_the_plan_is_an_error(changed):
     assert changed.files() == before
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "content",
+    [
+        store(trusted("a", authority("a").der)),
+        authority("a").der,
+        authority("a").pem,
+        b"# ours\napiVersion: reconciler/v1\n",
+        b"bag attributes\n-----BEGIN PRIVATE KEY-----\n",
+    ],
+    ids=["a keystore", "a certificate in DER", "a certificate in PEM", "a state file of another run", "a key"],
+)
+def test_a_report_replaces_no_keystore_certificate_key_or_state_file(changed, command, content):
+    (changed.directory / "precious").write_bytes(content)
+    before = changed.files()
+
+    result = run(changed, command, "--report", "html=precious")
+
+    assert (result.code, result.out, changed.files()) == (1, "", before)
+    assert "precious: error: there is a keystore, a certificate, a key or a state file, and it is not replaced" in (
+        result.err
+    )
+
+
+def test_a_report_replaces_a_report(changed):
+    for name in FORMATS:
+        for _ in range(2):
+            assert run(changed, "plan", "--report", f"{name}=report").code == 0
+
+
 # ----------------------------------------------------------------------------------------------- what goes wrong
 
 
