@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from reconciler.acceptance import accept
 from reconciler.chains import is_self_issued
 from reconciler.expiry import NOTICE, day, expiry_of
 from reconciler.key_pairs import SELF_SIGNED, Case, Verdict, judge_key_pair
@@ -47,6 +48,8 @@ BOTH_NAMES = "both-names"
 REFUSALS = frozenset({DECLARED_PROTECTED, TWO_SPELLINGS, KIND, BOTH_NAMES})
 ALIAS_CASE, MISSING, RENAMED, ABSENT, REPLACED = "alias-case", "missing", "renamed", "absent", "replaced"
 PREVIOUS = "previous"
+# What nobody can accept: a person has to decide first, or it is ours to clear away.
+NOT_ACCEPTABLE = REFUSALS | {PREVIOUS}
 
 
 def compare(desired: DesiredState, live: Snapshot, now: datetime, verify: Verify) -> tuple[Finding, ...]:
@@ -62,7 +65,8 @@ def compare(desired: DesiredState, live: Snapshot, now: datetime, verify: Verify
     """
     migration = due(desired, live)
     itself = () if migration is None else (about_the_store(desired, migration),)
-    return (*itself, *_Comparison(desired, live, now, verify).findings())
+    found = (*itself, *_Comparison(desired, live, now, verify).findings())
+    return accept(found, desired.accepted, now, NOT_ACCEPTABLE)
 
 
 @dataclass(frozen=True)
@@ -189,7 +193,13 @@ class _Comparison:
             self._staged(wanted),
             verdict.chain,
             renamed_from,
+            self._expecting(wanted) if verdict.status is Status.READY_TO_ACTIVATE else (),
         )
+
+    def _expecting(self, wanted: Wanted) -> tuple[str, ...]:
+        """The receivers that expect a key pair of us, and must import its successor."""
+        key = alias_key(wanted.alias)
+        return tuple(one.name for one in self.desired.receivers if alias_key(one.key_pair or "") == key)
 
     def _expiry(self, wanted: Wanted, entry: Entry | None) -> Expiry:
         before = NOTICE if isinstance(wanted, WantedCertificate) else wanted.renew_before

@@ -54,6 +54,10 @@ class DesiredStateError(ReconcileError):
         self.exit_code = 4 if any(problem.refusal for problem in problems) else 1
 
 
+class PolicyError(DesiredStateError):
+    """The policy of the state file has errors; carries each of them."""
+
+
 class KeystoreUnreadableError(ReconcileError):
     """The live keystore could not be read: missing, unreachable, wrong password, corrupt."""
 

@@ -206,7 +206,9 @@ def _age(case: Case) -> str:
         days = (case.now - start).days if start is not None else None
     else:
         days = (case.now.date() - request.requested).days if request and request.requested else None
-    return "" if days is None else f" for {days} day{'' if days == 1 else 's'}"
+    if days is None:
+        return ""
+    return f" for {days} day{'' if days == 1 else 's'}" if days > 0 else " since today"
 
 
 def _key_differs(wanted: WantedKeyPair, entry: Entry) -> bool:

@@ -412,6 +412,31 @@ class Absent:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """A difference that somebody answers for, until a day: what must be true of the finding for it to apply.
+
+    Attributes:
+        alias: The alias of the finding.
+        sha256: Of the live leaf certificate.
+        reason: Why it is accepted.
+        owner: Who answers for it.
+        until: The last day on which it is accepted, in UTC.
+        source: Where it is declared.
+        status: The finding that is meant, `differs` or `unmanaged`; None for either.
+        fields: The differing fields that are meant; empty for any.
+    """
+
+    alias: str
+    sha256: str
+    reason: str
+    owner: str
+    until: date
+    source: Source
+    status: Status | None = None
+    fields: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Renamed:
     """An entry that gets another alias, as long as the old one exists and the new one does not."""
 
@@ -533,6 +558,28 @@ class KeystoreTarget:
         return self.type is StoreType.SAP_CLOUD_INTEGRATION
 
 
+class PolicyLevel(StrEnum):
+    """How grave a finding of the policy is."""
+
+    ERROR = "error"  # stops validate, plan and apply
+    WARNING = "warning"
+    NOTE = "note"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the files say of the checks in `reconciler.policy`.
+
+    Attributes:
+        levels: By the id of the check, where a file says something else than the default.
+        maximum_validity: How long a key pair may be valid; None for as long as it wants.
+    """
+
+    levels: Mapping[str, PolicyLevel] = field(default_factory=dict)
+    maximum_validity: timedelta | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class DesiredState:
     """One state file with everything that it includes, resolved and validated."""
@@ -545,6 +592,8 @@ class DesiredState:
     absent: tuple[Absent, ...] = ()
     renamed: tuple[Renamed, ...] = ()
     receivers: tuple[Receiver, ...] = ()
+    accepted: tuple[Accepted, ...] = ()
+    policy: Policy = field(default_factory=Policy)
 
 
 # ---------------------------------------------------------------------------------------------- findings
@@ -564,6 +613,7 @@ class Status(StrEnum):
     EXPIRING = "expiring"
     EXPIRED = "expired"
     UNMANAGED = "unmanaged"
+    ACCEPTED = "accepted"  # differs or unmanaged, and somebody answers for it until a day
     PROTECTED = "protected"
 
 
@@ -585,6 +635,16 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What a finding would be if nobody had accepted it, and who has."""
+
+    by: Accepted
+    status: Status
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What is true of one alias: exactly one finding for each alias that is wanted or live."""
 
@@ -601,6 +661,32 @@ class Finding:
     chain: tuple[Certificate, ...] = ()  # the answer of the CA in order, or a chain that could be completed
     renamed_from: Entry | None = None  # `live` still carries this old alias
     receivers: tuple[str, ...] = ()  # who still needs it, of a root that is to be replaced
+    acceptance: Acceptance | None = None  # of an accepted finding
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFinding:
+    """What a check of the policy has to say of one alias, or of a receiver.
+
+    Attributes:
+        check: The id of the check.
+        level: How grave it is.
+        alias: The alias, or the name of the receiver.
+        message: What is the matter.
+        hint: What to do.
+        source: Where it is declared; None for what is only live.
+        sha256: Of the certificate that it is about.
+        is_live: Whether only the keystore shows it.
+    """
+
+    check: str
+    level: PolicyLevel
+    alias: str
+    message: str
+    hint: str
+    source: Source | None = None
+    sha256: str | None = None
+    is_live: bool = False
 
 
 # ---------------------------------------------------------------------------------------------- receivers
@@ -811,6 +897,7 @@ class TargetPlan:
     Attributes:
         receivers: In the order of the file.
         unneeded: The trusted certificates after the plan that carry no receiver that is known.
+        policy: What the policy has to say, the gravest first.
     """
 
     desired: DesiredState
@@ -819,6 +906,7 @@ class TargetPlan:
     changes: tuple[Change, ...]
     receivers: tuple[ReceiverVerdict, ...] = ()
     unneeded: tuple[str, ...] = ()
+    policy: tuple[PolicyFinding, ...] = ()
 
 
 # ------------------------------------------------------------------------------------------------- writes

@@ -190,6 +190,8 @@ _BY_TIME = frozenset({Status.EXPIRING, Status.EXPIRED, Status.RESPONSE_READY, St
 
 def _changes(finding: Finding, desired: DesiredState) -> Iterator[Change]:
     """The changes for one alias: usually one, two where an entry is renamed and its content changes as well."""
+    if finding.status is Status.ACCEPTED:
+        return
     if finding.renamed_from is not None:
         yield _rename(finding)
     match finding.wanted:

@@ -37,7 +37,7 @@ def held_back(
     result = []
     for finding in findings:
         if finding.reason == REPLACED:
-            waits = tuple(_not_there(finding, findings)) if _writes_one_by_one(desired) else ()
+            waits = tuple(_not_there(finding, findings, one_by_one=_writes_one_by_one(desired)))
             needs = needed_by(desired.receivers, finding.alias, anchors, circumstances)
             if waits or needs:
                 result.append(_staying(finding, waits, needs))
@@ -53,11 +53,13 @@ def _writes_one_by_one(desired: DesiredState) -> bool:
     return desired.keystore.type is StoreType.SAP_CLOUD_INTEGRATION
 
 
-def _not_there(old: Finding, findings: Iterable[Finding]) -> Iterator[str]:
+def _not_there(old: Finding, findings: Iterable[Finding], *, one_by_one: bool) -> Iterator[str]:
+    """The roots that replace it and are not in place when it would go; an accepted difference is not mended at all."""
     for finding in findings:
         wanted = finding.wanted
         replaces = wanted.replaces if isinstance(wanted, WantedCertificate) else None
-        if replaces and alias_key(replaces) == alias_key(old.alias) and finding.status not in _THERE:
+        is_late = finding.status not in _THERE if one_by_one else finding.status is Status.ACCEPTED
+        if replaces and alias_key(replaces) == alias_key(old.alias) and is_late:
             yield finding.alias
 
 

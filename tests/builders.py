@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 from reconciler.model import (
+    Accepted,
     DesiredState,
     Entry,
     EntryKind,
@@ -102,6 +103,16 @@ def snapshot(*entries: Entry, **more: Any) -> Snapshot:
 
 def wanted_certificate(alias: str = "one", one: Any = None, **more: Any) -> WantedCertificate:
     return WantedCertificate(alias, HERE, one or certificate(f"CN={alias}"), **more)
+
+
+def accepted(alias: str, sha256_: str, **more: Any) -> Accepted:
+    facts: dict[str, Any] = {
+        "reason": "it moves in spring",
+        "owner": "team",
+        "until": date(2026, 9, 30),
+        "source": HERE,
+    }
+    return Accepted(alias, sha256_, **(facts | more))
 
 
 def wanted_key_pair(alias: str = "pair", **more: Any) -> WantedKeyPair:

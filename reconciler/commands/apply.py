@@ -113,11 +113,13 @@ def command(
 def _check(
     report: Report, reviewed: ReviewedPlan | None, wishes: ReceiverWishes, now: datetime, *, allow_mass_change: bool
 ) -> None:
-    """Refuse what was not reviewed, deletes much at once, or would break a connection.
+    """Refuse what was not reviewed, deletes much at once, would break a connection, or the policy forbids.
 
     Raises:
         RefusedError: as said.
+        PolicyError: the policy has errors.
     """
+    from reconciler.commands.policy_checks import refuse_policy_errors
     from reconciler.commands.receiver_checks import refuse_breaking
     from reconciler.commands.reviewed import check_same
     from reconciler.planning import check_mass_change
@@ -129,6 +131,7 @@ def _check(
             if target.plan is not None:
                 check_mass_change(target.plan)
     refuse_breaking(report, wishes, now, open_live_keys=True)
+    refuse_policy_errors(report)
 
 
 def _show_and_confirm(report: Report, format_name: str, *, yes: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,7 @@ def command(
       reconcile plan fleet/ --report html=plan.html --report sarif=plan.sarif
       reconcile plan keystore.yaml --check-receivers --horizon 180d
     """
+    from reconciler.commands.policy_checks import refuse_policy_errors
     from reconciler.commands.receiver_checks import ReceiverWishes, outlook_of, refuse_breaking
     from reconciler.commands.report_files import check_report_files, format_on_output, publish
     from reconciler.commands.selection import chosen_states
@@ -73,11 +75,15 @@ def command(
     report = plan_states(loaded, now, "plan", how, jobs)
     published = publish(report, format_name, reports)
     codes = exit_codes(report)
-    try:
-        refuse_breaking(report, wishes, now, open_live_keys=False)
-    except ReconcileError as error:
-        print_error(error)
-        codes.append(error.exit_code)
+    for refuse in (
+        partial(refuse_breaking, report, wishes, now, open_live_keys=False),
+        partial(refuse_policy_errors, report),
+    ):
+        try:
+            refuse()
+        except ReconcileError as error:
+            print_error(error)
+            codes.append(error.exit_code)
     if out:
         _write_plan(report, out, complete=not any(codes))
     if detailed_exitcode and any(target.plan and target.plan.changes for target in report.targets):
@@ -93,7 +99,9 @@ def _write_plan(report: Report, out: str, *, complete: bool) -> None:
     if not complete:
         from reconciler.terminal import say
 
-        say("the plan was not written, for not every keystore could be planned", where=out)
+        failed = any(target.failure for target in report.targets)
+        why = "not every keystore could be planned" if failed else "`apply` would refuse it"
+        say(f"the plan was not written, for {why}", where=out)
         return
     try:
         write_whole(Path(out), render("json", report).encode())

@@ -147,6 +147,7 @@ def plan_state(state: DesiredState, now: datetime, how: Planning = AS_USUAL) -> 
     from reconciler.compare import incomplete
     from reconciler.desired import resolve
     from reconciler.planning import plan_target
+    from reconciler.policy import judge
     from reconciler.x509 import is_signed_by
 
     resolved = resolve(state)
@@ -156,9 +157,11 @@ def plan_state(state: DesiredState, now: datetime, how: Planning = AS_USUAL) -> 
         live = reader.complete(live, incomplete(resolved, live), sap_keys=how.sap_keys)
         log("keystore read", keystore=state.keystore.location, entries=len(live.entries))
         only, outlook = how.renewals_only, how.outlook
-        return plan_target(resolved, live, now, reader.preview, is_signed_by, renewals_only=only, outlook=outlook)
+        plan = plan_target(resolved, live, now, reader.preview, is_signed_by, renewals_only=only, outlook=outlook)
     finally:
         reader.close()
+    # Of a tenant the policy knows what the plan has asked for: it is not worth a request for each certificate.
+    return replace(plan, policy=judge(plan, now))
 
 
 def _planned(state: DesiredState, now: datetime, how: Planning) -> tuple[TargetReport, ReconcileError | None]:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from reconciler.commands import options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reconciler.desired.shards import Shard
+    from reconciler.errors import DesiredStateError
+    from reconciler.model import DesiredState, PolicyFinding
+
+    Judged = Sequence[tuple[DesiredState, tuple[PolicyFinding, ...]]]
 
 
 @click.command(name="validate", short_help="Check state files; needs neither keystore nor secrets.")
@@ -18,7 +25,7 @@ if TYPE_CHECKING:
 @options.fleet
 @options.report_format("text", "json", "markdown")
 def command(states: tuple[str, ...], changed_since: str | None, shard: Shard | None, format_name: str) -> int:
-    """Check state files: schema, references, certificates, names.
+    """Check state files: schema, references, certificates, names, policy.
 
     Needs neither the keystore nor any secret, so it can run on pull requests from forks.
 
@@ -29,39 +36,113 @@ def command(states: tuple[str, ...], changed_since: str | None, shard: Shard | N
       reconcile validate fleet/ --changed-since origin/main
     """
     from reconciler.commands.output import write
+    from reconciler.commands.policy_checks import refuse_errors
     from reconciler.commands.selection import chosen_states
     from reconciler.errors import DesiredStateError
-    from reconciler.reports.markdown import escaped, table
-    from reconciler.reports.printable import printable
+    from reconciler.policy import judge_declared
     from reconciler.terminal import print_error
 
+    now = datetime.now(UTC)
     try:
-        loaded = chosen_states(states, changed_since, shard)
+        judged = [(state, judge_declared(state, now)) for state in chosen_states(states, changed_since, shard)]
     except DesiredStateError as error:
-        rows = [
-            {
-                "code": problem.code,
-                "message": problem.message,
-                "hint": problem.hint,
-                "refusal": problem.refusal,
-                "source": {"file": s.file, "line": s.line, "column": s.column} if (s := problem.source) else None,
-            }
-            for problem in error.problems
-        ]
-        if format_name == "json":
-            write(json.dumps({"format_version": "1", "valid": False, "problems": rows}, indent=2) + "\n")
-        elif format_name == "markdown":
-            cells = [(str(p.source or ""), p.code, p.message, p.hint or "") for p in error.problems]
-            write("## Keystore validation\n\n" + "\n".join(table(("where", "code", "problem", "hint"), cells)) + "\n")
+        write(_INVALID[format_name](error))
         print_error(error)
         return error.exit_code
-    if format_name == "json":
-        names = [state.name for state in loaded]
-        write(json.dumps({"format_version": "1", "valid": True, "problems": [], "states": names}, indent=2) + "\n")
-    elif format_name == "markdown":
-        lines = [f"- {escaped(state.name)}: valid, {len(state.wanted)} declared" for state in loaded]
-        write("## Keystore validation\n\n" + "\n".join(lines) + "\n")
-    else:
-        for state in loaded:
-            write(f"{printable(state.name)}: valid, {len(state.wanted)} declared\n")
+    write(_JUDGED[format_name](judged))
+    try:
+        refuse_errors(finding for _, found in judged for finding in found)
+    except DesiredStateError as error:
+        print_error(error)
+        return error.exit_code
     return 0
+
+
+# ------------------------------------------------------------------------------------------- files with mistakes
+
+
+def _invalid_text(_error: DesiredStateError) -> str:
+    """Nothing: every problem stands on standard error."""
+    return ""
+
+
+def _invalid_json(error: DesiredStateError) -> str:
+    rows = [
+        {
+            "code": problem.code,
+            "message": problem.message,
+            "hint": problem.hint,
+            "refusal": problem.refusal,
+            "source": {"file": s.file, "line": s.line, "column": s.column} if (s := problem.source) else None,
+        }
+        for problem in error.problems
+    ]
+    return _dumped({"format_version": "1", "valid": False, "problems": rows})
+
+
+def _invalid_markdown(error: DesiredStateError) -> str:
+    from reconciler.reports.markdown import table
+
+    cells = [(str(p.source or ""), p.code, p.message, p.hint or "") for p in error.problems]
+    return "## Keystore validation\n\n" + "\n".join(table(("where", "code", "problem", "hint"), cells)) + "\n"
+
+
+_INVALID = {"text": _invalid_text, "json": _invalid_json, "markdown": _invalid_markdown}
+
+
+# ---------------------------------------------------------------------------------------- files without mistakes
+
+
+def _text(judged: Judged) -> str:
+    from reconciler.reports.printable import printable
+
+    lines = []
+    for state, found in judged:
+        lines.append(f"{printable(state.name)}: {_verdict(found)}, {len(state.wanted)} declared")
+        lines += [
+            printable(f"  {one.level}: {one.alias}: {one.message} [{one.check}]{_at(one)}".rstrip()) for one in found
+        ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _at(finding: PolicyFinding) -> str:
+    return f"  {finding.source.file}:{finding.source.line}" if finding.source else ""
+
+
+def _verdict(found: Sequence[PolicyFinding]) -> str:
+    from reconciler.policy import errors_of
+
+    return "against the policy" if errors_of(found) else "valid"
+
+
+def _json(judged: Judged) -> str:
+    from reconciler.policy import errors_of
+    from reconciler.reports.policy import policy_document
+
+    document = {
+        "format_version": "1",
+        "valid": not any(errors_of(found) for _, found in judged),
+        "problems": [],
+        "states": [state.name for state, _ in judged],
+        "policy": [{"state": state.name, **policy_document(one)} for state, found in judged for one in found],
+    }
+    return _dumped(document)
+
+
+def _markdown(judged: Judged) -> str:
+    from reconciler.reports.markdown import escaped, table
+
+    lines = [f"- {escaped(state.name)}: {_verdict(found)}, {len(state.wanted)} declared" for state, found in judged]
+    cells = [
+        (one.level, one.check, one.alias, one.message, str(one.source or "")) for _, found in judged for one in found
+    ]
+    if cells:
+        lines += ["", *table(("severity", "check", "alias", "what", "where"), cells)]
+    return "## Keystore validation\n\n" + "\n".join(lines) + "\n"
+
+
+_JUDGED = {"text": _text, "json": _json, "markdown": _markdown}
+
+
+def _dumped(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2) + "\n"

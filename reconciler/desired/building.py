@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+from reconciler.desired.accepted import accepted_in
 from reconciler.desired.alias_rules import (
     absent_in,
     check_renames,
@@ -22,6 +23,7 @@ from reconciler.desired.key_pairs import generated_key_pair, replaceable_key
 from reconciler.desired.letters import Letters, shared_letters
 from reconciler.desired.material import KeyPairFile, further_certificates, look
 from reconciler.desired.pins import normalised_pin
+from reconciler.desired.policy import policy_of
 from reconciler.desired.receivers import receivers_of, shared_chains
 from reconciler.desired.tenant import TENANT, default_rekey, file_problems, tenant_problems, tenant_target
 from reconciler.desired.trusted_roots import trusted_root
@@ -76,6 +78,7 @@ class Building:
         sections = {alias_key(one.alias): one.section for one in declared}
         receivers = receivers_of(self._parts, sections, self._problems, in_tenant=self._is_tenant)
         self._problems += shared_chains(receivers, wanted)
+        accepted = accepted_in(self._parts, self._problems)
         self._problems += tenant_problems(wanted) if self._is_tenant else file_problems(wanted)
         if keystore is None:
             return None
@@ -84,7 +87,16 @@ class Building:
         rules = first.section("aliases")
         unmanaged = rules.get("unmanaged", "report") if first.can_use(("aliases", "unmanaged")) else "report"
         state = DesiredState(
-            first.document.file, keystore, wanted, protected, Unmanaged(unmanaged), absent, renamed, receivers
+            first.document.file,
+            keystore,
+            wanted,
+            protected,
+            Unmanaged(unmanaged),
+            absent,
+            renamed,
+            receivers,
+            accepted,
+            policy_of(self._parts, self._problems),
         )
         self._problems += shared_letters([state])
         return state

@@ -47,8 +47,6 @@ NOT_YET = (
     *_issuer("vault"),
     *_issuer("est"),
     *_issuer("acme"),
-    NotYet(("policy",), "the section `policy`"),
-    NotYet(("accepted",), "the section `accepted`"),
 )
 
 

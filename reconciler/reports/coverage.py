@@ -20,12 +20,14 @@ class Coverage:
 
     Attributes:
         managed: Declared in git, as declared or not, or declared to be absent.
+        accepted: Not as git says, declared or not, and somebody answers for it until a day.
         unmanaged: Not declared by anybody; counted under `unmanaged: ignore` as well.
         sap: SAP's own: nobody can manage them.
         protected: Protected by the state file.
     """
 
     managed: int = 0
+    accepted: int = 0
     unmanaged: int = 0
     sap: int = 0
     protected: int = 0
@@ -33,7 +35,7 @@ class Coverage:
     @property
     def entries(self) -> int:
         """All entries."""
-        return self.managed + self.unmanaged + self.sap + self.protected
+        return self.managed + self.accepted + self.unmanaged + self.sap + self.protected
 
     def share(self, count: int) -> int:
         """`count` in percent of all entries, rounded; of an empty keystore everything is managed."""
@@ -44,6 +46,7 @@ class Coverage:
         """Name and count of each kind, the managed ones first."""
         return (
             ("managed", self.managed),
+            ("accepted", self.accepted),
             ("unmanaged", self.unmanaged),
             ("SAP-owned", self.sap),
             ("protected", self.protected),
@@ -53,6 +56,7 @@ class Coverage:
         """The coverage of two keystores together."""
         return Coverage(
             self.managed + other.managed,
+            self.accepted + other.accepted,
             self.unmanaged + other.unmanaged,
             self.sap + other.sap,
             self.protected + other.protected,
@@ -65,7 +69,7 @@ def coverage(target: TargetReport) -> Coverage:
 
 
 def _of(findings: Iterable[Finding]) -> Coverage:
-    counts = {"managed": 0, "unmanaged": 0, "sap": 0, "protected": 0}
+    counts = {"managed": 0, "accepted": 0, "unmanaged": 0, "sap": 0, "protected": 0}
     for finding in findings:
         if finding.live is not None:
             counts[_answers(finding)] += 1
@@ -78,4 +82,7 @@ def _answers(finding: Finding) -> str:
     if finding.status is Status.PROTECTED:
         owner = finding.live.owner if finding.live else None
         return "sap" if protected_by(finding.alias, owner) else "protected"
-    return "unmanaged" if finding.status is Status.UNMANAGED else "managed"
+    return _BY_STATUS.get(finding.status, "managed")
+
+
+_BY_STATUS = {Status.UNMANAGED: "unmanaged", Status.ACCEPTED: "accepted"}

@@ -9,6 +9,7 @@ from reconciler.ownership import protected_by as protection_of
 from reconciler.reports.coverage import coverage
 from reconciler.reports.facts import duration_text, serial
 from reconciler.reports.horizon import Term, endings
+from reconciler.reports.policy import policy_document
 from reconciler.reports.receivers import receiver_document
 from reconciler.reports.standing import standings
 from reconciler.sap_keys import WHERE, activation_day, receivers_of
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.model import (
+        Acceptance,
         Certificate,
         Change,
         Entry,
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     )
 
 FORMAT_VERSION = "1"
+# The findings that a summary counts beside the changes.
+NOT_CHANGED = (Status.UNMANAGED, Status.ACCEPTED, Status.PROTECTED)
 
 
 def report_document(report: Report) -> dict[str, Any]:
@@ -139,7 +143,7 @@ def summary(target: TargetReport) -> dict[str, int]:
     counts: dict[str, int] = {action.value: 0 for action in Action}
     for change in changes:
         counts[change.action] += 1
-    for status in (Status.UNMANAGED, Status.PROTECTED):
+    for status in NOT_CHANGED:
         counts[status] = sum(finding.status is status for finding in findings)
     return counts
 
@@ -160,6 +164,8 @@ def _target(report: Report, target: TargetReport) -> dict[str, Any]:
         document["coverage"] = _coverage(target)
         document["ends"] = _ends(target, report.generated_at)
         document |= sap_keys_document(target.plan.live, target.plan.desired.receivers)
+    if target.plan is not None:
+        document["policy"] = [policy_document(finding) for finding in target.plan.policy]
     if target.notes:
         document["notes"] = list(target.notes)
     if target.outcomes is not None:
@@ -184,6 +190,7 @@ def _coverage(target: TargetReport) -> dict[str, int]:
     return {
         "entries": found.entries,
         "managed": found.managed,
+        "accepted": found.accepted,
         "unmanaged": found.unmanaged,
         "sap_owned": found.sap,
         "protected": found.protected,
@@ -283,6 +290,20 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "kind": finding.live.kind if finding.live else None,
         "sha256": leaf.sha256 if leaf else None,
         "not_after": rfc3339(leaf.not_after) if leaf else None,
+        **({} if finding.acceptance is None else {"accepted": _acceptance(finding.acceptance)}),
+    }
+
+
+def _acceptance(acceptance: Acceptance) -> dict[str, Any]:
+    """What the finding would be, and who answers for it."""
+    by = acceptance.by
+    return {
+        "status": acceptance.status,
+        "finding_reason": acceptance.reason,
+        "reason": by.reason,
+        "owner": by.owner,
+        "until": by.until.isoformat(),
+        "source": _source(by.source),
     }
 
 

@@ -42,6 +42,7 @@ _GROUPS: tuple[tuple[str, str, Callable[[Standing], bool]], ...] = (
     ("changed", "Changed", lambda one: one.finding.status is Status.DIFFERS),
     ("waiting", "Waiting", lambda one: one.finding.status in _WAITING),
     ("unmanaged", "Not declared", lambda one: one.finding.status is Status.UNMANAGED),
+    ("accepted", "Accepted", lambda one: one.finding.status is Status.ACCEPTED),
     ("protected", "Protected", lambda one: one.finding.status is Status.PROTECTED),
 )
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from reconciler.model import WantedCertificate, WantedExisting, WantedImport, WantedKeyPair
+from reconciler.model import Status, WantedCertificate, WantedExisting, WantedImport, WantedKeyPair
 from reconciler.words import key_text
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from reconciler.model import Certificate, Source, Wanted
+    from reconciler.model import Certificate, Finding, Source, Wanted
 
 # RFC 5280, 4.1.2.5: 99991231235959Z stands for "no well-defined expiration date".
 _NO_END_YEAR = 9999
@@ -50,6 +50,18 @@ def _count(days: int) -> str:
     if days >= 730:
         return f"{days // 365} years"
     return f"{days} day{'s' if days != 1 else ''}"
+
+
+def announcement(finding: Finding, now: datetime) -> str:
+    """Of a successor that waits for approval: who must import it first, and how long the one in use still serves."""
+    if finding.status is not Status.READY_TO_ACTIVATE:
+        return ""
+    who = f"to be imported by {', '.join(finding.receivers)}" if finding.receivers else "no receiver is declared for it"
+    end = finding.live.leaf.not_after if finding.live and finding.live.leaf else None
+    if end is None or not has_end(end):
+        return who
+    verb = "ends" if end > now else "ended"
+    return f"{who}; the certificate in use {verb} on {day(end)}, {left(end, now)}"
 
 
 def duration_text(duration: timedelta) -> str:

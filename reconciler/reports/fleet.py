@@ -10,6 +10,7 @@ from reconciler.model import OutcomeStatus, WantedCertificate
 from reconciler.ownership import alias_key
 from reconciler.reports.facts import short_name
 from reconciler.reports.horizon import Term, endings
+from reconciler.reports.policy import has_errors, loud, severity_of
 from reconciler.reports.receivers import difference_count
 from reconciler.reports.standing import APPLIED, Severity, Standing, standings
 
@@ -27,6 +28,7 @@ class Verdict(StrEnum):
     NOT_TRIED = "not tried"
     PART = "applied in part"
     APPLIED = "applied"
+    POLICY = "against the policy"
     DIFFERS = "with differences"
     CHANGES = "with changes"
     QUIET = "with nothing to do"
@@ -90,6 +92,8 @@ def _verdict(command: str, target: TargetReport, found: Sequence[Standing]) -> V
         return Verdict.APPLIED if complete and target.failure is None else Verdict.PART
     if target.failure is not None or target.plan is None:
         return Verdict.FAILED if target.failure is None or target.failure.is_tried else Verdict.NOT_TRIED
+    if command != "apply" and has_errors(target):
+        return Verdict.POLICY
     if command == "drift":
         differs = any(standing.differs for standing in found) or difference_count(target)
         return Verdict.DIFFERS if differs else Verdict.QUIET
@@ -133,6 +137,8 @@ def _symptoms(command: str, member: Member) -> Iterator[tuple[str, str, str, Sev
         what = _symptom(command, standing)
         if what is not None:
             yield standing.alias, what, _subject(standing), standing.severity
+    for finding in loud(member.target):
+        yield finding.alias, finding.check, finding.message, severity_of(finding)
 
 
 def _reason(failure: Failure, location: str) -> str:

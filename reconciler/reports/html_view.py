@@ -10,11 +10,13 @@ from reconciler.model import Action, EntryKind, OutcomeStatus, Status, Step, Wan
 from reconciler.reports.coverage import Coverage, coverage
 from reconciler.reports.document import summary
 from reconciler.reports.drift_groups import drift_groups
-from reconciler.reports.facts import day, declared, left, place, plural, short
+from reconciler.reports.facts import announcement, day, declared, left, place, plural, short
 from reconciler.reports.fleet import Verdict, causes, members
 from reconciler.reports.horizon import Term
 from reconciler.reports.html_certificates import Certificates
 from reconciler.reports.html_timeline import TONES, calendar, timeline
+from reconciler.reports.policy import policy_of, severity_of
+from reconciler.reports.receivers import receivers_of, status_severity, trusted_until
 from reconciler.reports.side_by_side import CLASSIFICATIONS, compare_change
 from reconciler.reports.standing import APPLIED, Severity
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from reconciler.model import Affect, Change, Difference, Failure, Outcome, Report
+    from reconciler.model import Affect, Change, Difference, Failure, Outcome, PolicyFinding, ReceiverVerdict, Report
     from reconciler.reports.fleet import Cause, Member
     from reconciler.reports.horizon import Ending
     from reconciler.reports.html_certificates import Chain, Listed
@@ -36,6 +38,7 @@ _VERDICT_TONES = {
     Verdict.NOT_TRIED: "warn",
     Verdict.PART: "bad",
     Verdict.APPLIED: "good",
+    Verdict.POLICY: "bad",
     Verdict.DIFFERS: "warn",
     Verdict.CHANGES: "note",
     Verdict.QUIET: "good",
@@ -114,6 +117,36 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of what the policy has to say."""
+
+    level: str
+    tone: str
+    check: str
+    alias: str
+    message: str
+    hint: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One row of the table of receivers."""
+
+    name: str
+    address: str
+    status: str
+    tone: str
+    message: str
+    hint: str
+    notes: tuple[str, ...]
+    key_pair: str
+    until: str
+    left: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """One keystore."""
 
@@ -133,6 +166,9 @@ class Section:
     lines: tuple[Line, ...]
     ignored: int
     chains: tuple[Chain, ...]
+    policy: tuple[Rule, ...]
+    receivers: tuple[Connection, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,20 +249,26 @@ def page(report: Report) -> Page:
 def _sentence(command: str, fleet: Sequence[Member]) -> str:
     """The whole page in one sentence."""
     counts = Counter(member.verdict for member in fleet)
-    where = f" in {counts[Verdict.DIFFERS] or counts[Verdict.CHANGES]} of {len(fleet)} keystores"
+    concerned = sum(bool(member.differences if command == "drift" else _change_count(member)) for member in fleet)
+    where = f" in {concerned} of {len(fleet)} keystores"
     match command:
         case "drift":
             count = sum(member.differences for member in fleet)
             what = plural(count, "difference") if count else "Git and the keystores agree"
         case "plan":
-            count = sum(len(member.target.plan.changes) if member.target.plan else 0 for member in fleet)
+            count = sum(map(_change_count, fleet))
             what = plural(count, "change") + " planned" if count else "Nothing to do"
         case _:
             outcomes = Counter(one.status for member in fleet for one in member.target.outcomes or ())
             count = 0
             what = ", ".join(f"{outcomes[end]} {end}" for end in OutcomeStatus if outcomes[end]) or "Nothing to do"
     failed = f"; {plural(counts[Verdict.FAILED], 'keystore')} failed" if counts[Verdict.FAILED] else ""
-    return f"{what}{where if count and len(fleet) > 1 else ''}{failed}."
+    against = f"; {plural(counts[Verdict.POLICY], 'keystore')} against the policy" if counts[Verdict.POLICY] else ""
+    return f"{what}{where if count and len(fleet) > 1 else ''}{failed}{against}."
+
+
+def _change_count(member: Member) -> int:
+    return len(member.target.plan.changes) if member.target.plan else 0
 
 
 def _badness(member: Member) -> int:
@@ -271,9 +313,12 @@ _RESULT_TONES = {OutcomeStatus.APPLIED: "good", OutcomeStatus.FAILED: "bad", Out
 _STATUS_TONES = {Status.MISSING: "bad", Status.DIFFERS: "warn", Status.RESPONSE_REJECTED: "bad"}
 
 
+_SHARE_TONES = ("managed", "accepted", "unmanaged", "sap", "protected")
+
+
 def _shares(found: Coverage) -> tuple[Share, ...]:
     shares, before = [], 0
-    for (label, count), tone in zip(found.parts, ("managed", "unmanaged", "sap", "protected"), strict=True):
+    for (label, count), tone in zip(found.parts, _SHARE_TONES, strict=True):
         if count:
             x, width = 100 * before / found.entries, 100 * count / found.entries
             shares.append(Share(label, count, found.share(count), f"{x:.2f}%", f"{width:.2f}%", tone))
@@ -331,6 +376,34 @@ def _section(report: Report, member: Member, certificates: Certificates, count: 
         lines=lines,
         ignored=found.unmanaged - listed,
         chains=chains,
+        policy=tuple(map(_rule, policy_of(target))),
+        receivers=tuple(_connection(report.command, verdict, now) for verdict in receivers_of(target)),
+        notes=target.notes,
+    )
+
+
+def _rule(finding: PolicyFinding) -> Rule:
+    tone = SEVERITY_TONES[severity_of(finding)]
+    where = place(finding.source)
+    return Rule(finding.level, tone, finding.check, finding.alias, finding.message, finding.hint, where)
+
+
+def _connection(command: str, verdict: ReceiverVerdict, now: datetime) -> Connection:
+    receiver, until = verdict.receiver, trusted_until(verdict)
+    differences = verdict.differences if command == "drift" else ()
+    notes = dict.fromkeys(note.message for note in (*differences, *verdict.warnings))
+    return Connection(
+        name=receiver.name,
+        address=receiver.address,
+        status=_words(verdict.status),
+        tone=SEVERITY_TONES[Severity.WARNING if differences else status_severity(verdict)],
+        message=verdict.message,
+        hint=verdict.hint,
+        notes=tuple(note for note in notes if note != verdict.message),
+        key_pair=receiver.key_pair or "",
+        until=day(until) if until else "",
+        left=left(until, now) if until else "",
+        place=place(receiver.source),
     )
 
 
@@ -402,7 +475,7 @@ def _line(standing: Standing, ending: Ending | None, certificates: Certificates,
         status=_words(standing.outcome.status if standing.outcome else finding.status),
         tone="" if finding.status is Status.PROTECTED and not standing.differs else SEVERITY_TONES[standing.severity],
         needs_attention=standing.differs or standing.severity in {Severity.ERROR, Severity.WARNING},
-        message=standing.message,
+        message="; ".join(text for text in (standing.message, announcement(finding, now)) if text),
         differences=finding.differences if standing.status != APPLIED else (),
         kind=standing.entry.kind.replace("-", " ") if standing.entry else "",
         until=day(ending.moment) if ending and ending.moment else "",

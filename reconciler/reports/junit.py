@@ -6,15 +6,16 @@ from collections import Counter
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from reconciler.model import Expiry, OutcomeStatus, ReceiverStatus, Status
+from reconciler.model import Expiry, OutcomeStatus, PolicyLevel, ReceiverStatus, Status
 from reconciler.reports.fleet import members
+from reconciler.reports.policy import policy_of
 from reconciler.reports.printable import printable
 from reconciler.reports.receivers import receivers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.model import Failure, ReceiverVerdict, Report, Source, TargetReport
+    from reconciler.model import Failure, PolicyFinding, ReceiverVerdict, Report, Source, TargetReport
     from reconciler.reports.fleet import Member
     from reconciler.reports.standing import Standing
 
@@ -67,6 +68,16 @@ def _cases(command: str, member: Member) -> Iterator[Element]:
         yield case
     for verdict in receivers_of(target):
         yield _receiver_case(command, target, verdict)
+    for finding in policy_of(target):
+        yield _policy_case(target, finding)
+
+
+def _policy_case(target: TargetReport, finding: PolicyFinding) -> Element:
+    """An error of the policy fails, as it stops a run; the rest is told and skipped."""
+    case = _case(target, f"policy {finding.check} {finding.alias}", finding.source)
+    tag = _FAILURE if finding.level is PolicyLevel.ERROR else _SKIPPED
+    _end(case, tag, f"{finding.level} {finding.check}", finding.message, printable(finding.hint))
+    return case
 
 
 def _receiver_case(command: str, target: TargetReport, verdict: ReceiverVerdict) -> Element:

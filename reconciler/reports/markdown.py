@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.model import Action, Expiry, OutcomeStatus, Status, WantedKeyPair
-from reconciler.reports import receivers
+from reconciler.model import Action, Expiry, OutcomeStatus, WantedKeyPair
+from reconciler.reports import policy, receivers
 from reconciler.reports.coverage import coverage
-from reconciler.reports.document import summary
+from reconciler.reports.document import NOT_CHANGED, summary
 from reconciler.reports.drift_groups import drift_groups
 from reconciler.reports.facts import (
+    announcement,
     day,
     declared,
     fingerprint_or_text,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from reconciler.model import Change, Failure, Outcome, Report
+    from reconciler.model import Change, Failure, Outcome, Report, Source
     from reconciler.reports.drift_groups import Group
     from reconciler.reports.fleet import Cause, Member
     from reconciler.reports.horizon import Ending
@@ -85,7 +86,9 @@ def _parts(report: Report, fleet: Sequence[Member]) -> Iterator[_Part]:
 
 
 def _is_silent(command: str, member: Member) -> bool:
-    if receivers.lines(command, member.target) or (command == "plan" and receivers.staying(member.target)):
+    if receivers.lines(command, member.target) or policy.loud(member.target):
+        return False
+    if command == "plan" and receivers.staying(member.target):
         return False
     return member.verdict is Verdict.QUIET and not (command == "drift" and member.near)
 
@@ -249,13 +252,38 @@ def _plan(member: Member, now: datetime) -> Iterator[_Part]:
     unmended = [one for one in member.near if one.standing.change is None and one.standing.expiry is not Expiry.OK]
     if unmended:
         yield _endings("**Ends soon, and no change mends it**", unmended, now)
+    accepted = [one for one in member.standings if one.finding.acceptance is not None]
+    if accepted:
+        yield _told("**Accepted**", ((one.alias, one.finding.message, one.source) for one in accepted))
     staying = receivers.staying(member.target)
     if staying:
-        head = ("**Stays for now**", "", *table_head(("alias", "why", "asked for at")))
-        rows = [row((code(one.alias), escaped(one.message), code(place(one.source)))) for one in staying]
-        yield _Part(head, rows)
+        yield _told("**Stays for now**", ((one.alias, one.message, one.source) for one in staying))
+    yield from _policy(member)
     yield from _receivers("plan", member)
     yield _Part((_totals(member),))
+
+
+def _told(title: str, found: Iterable[tuple[str, str, Source | None]]) -> _Part:
+    rows = [row((code(alias), escaped(message), code(place(source)))) for alias, message, source in found]
+    return _Part((title, "", *table_head(("alias", "why", "asked for at"))), rows)
+
+
+def _policy(member: Member) -> Iterator[_Part]:
+    found = policy.policy_of(member.target)
+    if found:
+        rows = [
+            row(
+                (
+                    f"{_SIGNS.get(policy.severity_of(one), '')} {one.level}".strip(),
+                    one.check,
+                    code(one.alias),
+                    escaped(one.message),
+                    code(place(one.source)),
+                )
+            )
+            for one in found
+        ]
+        yield _Part(("**Policy**", "", *table_head(("severity", "check", "alias", "what", "declared at"))), rows)
 
 
 def _receivers(command: str, member: Member) -> Iterator[_Part]:
@@ -317,9 +345,7 @@ def _compared(change: Change, outcome: Outcome | None) -> Iterator[str]:
 def _totals(member: Member) -> str:
     counts = summary(member.target)
     actions = ", ".join(f"{counts[action]} {action}" for action in Action if counts[action]) or "Nothing to do"
-    others = ", ".join(
-        f"{counts[status]} {status}" for status in (Status.UNMANAGED, Status.PROTECTED) if counts[status]
-    )
+    others = ", ".join(f"{counts[status]} {status}" for status in NOT_CHANGED if counts[status])
     return f"{actions}{f' ({others})' if others else ''}."
 
 
@@ -330,10 +356,12 @@ def _apply(member: Member, now: datetime) -> Iterator[_Part]:
     outcomes = member.target.outcomes
     if outcomes is None:
         if member.target.failure is None:
+            yield from _policy(member)
             yield _Part((_totals(member),))
         return
     yield _Part(table_head(("result", "change", "alias", "certificate now")), [_outcome(one, now) for one in outcomes])
     yield from _side_by_side([(one.change, one) for one in outcomes if one.status is OutcomeStatus.APPLIED])
+    yield from _policy(member)
     if member.verdict is Verdict.APPLIED:
         yield _Part(("Read again and compared: nothing is left to do.",))
 
@@ -358,9 +386,10 @@ def _outcome(outcome: Outcome, now: datetime) -> str:
 
 def _drift(member: Member, now: datetime) -> Iterator[_Part]:
     for group in drift_groups(member.standings):
-        yield _group(group)
+        yield _group(group, now)
     if member.near:
         yield _endings("**Past or near its end**", member.near, now)
+    yield from _policy(member)
     yield from _receivers("drift", member)
     found = coverage(member.target)
     parts = ", ".join(f"{count} {what} ({found.share(count)} %)" for what, count in found.parts if count)
@@ -368,26 +397,27 @@ def _drift(member: Member, now: datetime) -> Iterator[_Part]:
     yield _Part((f"{verdict}; {plural(found.entries, 'entry', 'entries')}{f': {parts}' if parts else ''}.",))
 
 
-def _group(group: Group) -> _Part:
+def _group(group: Group, now: datetime) -> _Part:
     if group.key == "changed":
         columns: tuple[str, ...] = ("alias", "what", "live", "declared", "declared at")
         rows = [line for standing in group.standings for line in _changed(standing)]
     else:
         columns = ("alias", "what", "certificate", "declared at")
-        rows = [_standing(standing) for standing in group.standings]
+        rows = [_standing(standing, now) for standing in group.standings]
     if group.key == "protected":
         title = f"<details><summary>{group.title}: {len(group.standings)}</summary>"
         return _Part((title, "", *table_head(columns)), rows, ("", "</details>", ""))
     return _Part((f"**{group.title}**", "", *table_head(columns)), rows)
 
 
-def _standing(standing: Standing) -> str:
+def _standing(standing: Standing, now: datetime) -> str:
     finding, leaf = standing.finding, standing.leaf
+    said = [escaped(text) for text in (finding.message, announcement(finding, now)) if text]
     if leaf is not None:
         certificate = f"{escaped(short_name(leaf))}<br>until {day(leaf.not_after)}"
     else:
         certificate = escaped(declared(finding.wanted)) if finding.wanted else ""
-    return row((code(standing.title), escaped(finding.message), certificate, code(place(finding.source))))
+    return row((code(standing.title), "<br>".join(said), certificate, code(place(standing.source))))
 
 
 def _changed(standing: Standing) -> Iterator[str]:

@@ -10,19 +10,21 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from reconciler.model import Action, Expiry, OutcomeStatus, Status
+from reconciler.model import Action, Expiry, OutcomeStatus, PolicyLevel, Status
+from reconciler.policy import CHECKS
 from reconciler.reports.coverage import coverage
 from reconciler.reports.document import summary
 from reconciler.reports.facts import key, serial
 from reconciler.reports.fleet import members
+from reconciler.reports.policy import policy_of
 from reconciler.reports.printable import printable
-from reconciler.reports.receivers import receivers_of
+from reconciler.reports.receivers import receivers_of, trusted_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from reconciler.model import Certificate, ReceiverVerdict, Report
+    from reconciler.model import Certificate, ReceiverVerdict, Report, TargetReport
     from reconciler.reports.fleet import Member
 
 
@@ -55,6 +57,7 @@ class _Metrics:
         self.differences = _Family("reconcile_keystore_differences", "Aliases in which git and the keystore differ.")
         self.findings = _Family("reconcile_keystore_findings", "Aliases by what was found.")
         self.entries = _Family("reconcile_keystore_entries", "Live entries by who answers for them.")
+        self.policy = _Family("reconcile_keystore_policy_findings", "Findings of the policy by check and severity.")
         self.changes = _Family("reconcile_keystore_changes", "Planned changes by kind.")
         self.outcomes = _Family("reconcile_keystore_outcomes", "Changes by how they ended.")
         self.not_after = _Family("reconcile_cert_not_after", "End of a certificate, seconds since the epoch.")
@@ -113,9 +116,8 @@ def _add_receiver(metrics: _Metrics, verdict: ReceiverVerdict, labels: str) -> N
         metrics.receiver_differences.add(labels, len(verdict.differences))
     if verdict.chains:
         metrics.trusted.add(labels, all(chain.before.is_trusted for chain in verdict.chains))
-    ends = [chain.before.until for chain in verdict.chains if chain.before.until is not None]
-    if ends:
-        metrics.until.add(labels, min(ends).timestamp())
+    if (until := trusted_until(verdict)) is not None:
+        metrics.until.add(labels, until.timestamp())
 
 
 def _add_counts(metrics: _Metrics, report: Report, member: Member, own: str) -> None:
@@ -126,12 +128,24 @@ def _add_counts(metrics: _Metrics, report: Report, member: Member, own: str) -> 
         metrics.findings.add(f"{own},{_labels(status=status)}", found[status])
     for ownership, count in coverage(target).parts:
         metrics.entries.add(f"{own},{_labels(ownership=ownership)}", count)
+    told = Counter((finding.check, str(finding.level)) for finding in policy_of(target))
+    for check, level in sorted({*told, *_policy_checks(target)}):
+        metrics.policy.add(f"{own},{_labels(check=check, severity=level)}", told[check, level])
     changes = summary(target)
     for action in Action if report.command == "plan" else ():
         metrics.changes.add(f"{own},{_labels(action=action)}", changes[action])
     ended = Counter(outcome.status for outcome in target.outcomes or ())
     for end in OutcomeStatus if report.command == "apply" else ():
         metrics.outcomes.add(f"{own},{_labels(status=end)}", ended[end])
+
+
+def _policy_checks(target: TargetReport) -> Iterator[tuple[str, str]]:
+    """Every check with the severity that it has in this keystore."""
+    said = target.plan.desired.policy.levels if target.plan else {}
+    for check in CHECKS:
+        level = said.get(check.id, check.level)
+        if level is not PolicyLevel.OFF:
+            yield check.id, level.value
 
 
 def _add_certificate(metrics: _Metrics, certificate: Certificate, labels: str, now: datetime) -> None:

@@ -11,6 +11,7 @@ from reconciler.reports.standing import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from reconciler.model import ChainVerdict, Finding, Probe, ReceiverNote, ReceiverVerdict, TargetReport
     from reconciler.trust import TrustVerdict
@@ -49,6 +50,17 @@ _SHOWN_IN_DRIFT = _SHOWN | {"not-recorded"}
 def receivers_of(target: TargetReport) -> tuple[ReceiverVerdict, ...]:
     """The verdicts of one keystore."""
     return target.plan.receivers if target.plan else ()
+
+
+def status_severity(verdict: ReceiverVerdict) -> Severity:
+    """How loud the verdict of a receiver is."""
+    return _SEVERITIES[verdict.status]
+
+
+def trusted_until(verdict: ReceiverVerdict) -> datetime | None:
+    """The first end of the trust that the keystore of today puts in a receiver."""
+    ends = [chain.before.until for chain in verdict.chains if chain.before.until is not None]
+    return min(ends, default=None)
 
 
 def difference_count(target: TargetReport) -> int:

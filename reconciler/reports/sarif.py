@@ -12,6 +12,7 @@ from reconciler.ownership import alias_key
 from reconciler.reports.document import rfc3339
 from reconciler.reports.fleet import members
 from reconciler.reports.json_text import dump
+from reconciler.reports.policy import policy_of
 from reconciler.reports.printable import clipped, printable
 from reconciler.reports.receivers import receivers_of
 from reconciler.reports.sarif_rules import RULES
@@ -20,7 +21,7 @@ from reconciler.reports.standing import Severity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.model import Failure, ReceiverVerdict, Report, TargetReport
+    from reconciler.model import Failure, PolicyFinding, ReceiverVerdict, Report, TargetReport
     from reconciler.reports.fleet import Member
     from reconciler.reports.standing import Standing
 
@@ -87,6 +88,22 @@ def _results(command: str, member: Member) -> Iterator[dict[str, Any]]:
             yield _result(command, target, standing, rule)
     for verdict in receivers_of(target):
         yield from _receiver_results(command, target, verdict)
+    for finding in policy_of(target):
+        yield _policy_result(target, finding)
+
+
+def _policy_result(target: TargetReport, finding: PolicyFinding) -> dict[str, Any]:
+    source = finding.source or (target.plan.desired.keystore.source if target.plan else None)
+    subject = f"{finding.alias} {finding.sha256 or ''} {finding.message}"
+    properties = {"alias": finding.alias, "keystore": target.location, "sha256": finding.sha256}
+    return {
+        **_rule_reference(finding.check),
+        "level": str(finding.level),
+        "message": {"text": _message(f"{finding.alias}: {finding.message}.")},
+        "locations": [_location(source or Source(target.state, 1))],
+        "partialFingerprints": {"reconcileFinding/v1": _fingerprint(target, subject, finding.check)},
+        "properties": {name: value for name, value in properties.items() if value is not None},
+    }
 
 
 _OF_RECEIVERS = {
@@ -121,6 +138,8 @@ def _rules(standing: Standing) -> Iterator[str]:
         yield "apply-failed" if outcome.status is OutcomeStatus.FAILED else "apply-not-tried"
     elif outcome is None and finding.reason == DECLARED_PROTECTED:
         yield "declared-protected"
+    elif outcome is None and finding.acceptance is not None:
+        yield finding.acceptance.status
     elif outcome is None and finding.status in _FOUND:
         yield finding.status
     if standing.expiry is not Expiry.OK:
@@ -128,7 +147,9 @@ def _rules(standing: Standing) -> Iterator[str]:
 
 
 # The statuses that are rules of their own; the others are in order, or are told by their expiry.
-_FOUND = frozenset(Status) - {Status.IN_SYNC, Status.PROTECTED, Status.EXPIRING, Status.EXPIRED}
+_FOUND = frozenset(Status) - {
+    Status.IN_SYNC, Status.ACCEPTED, Status.PROTECTED, Status.EXPIRING, Status.EXPIRED,
+}  # fmt: skip
 
 
 def _result(command: str, target: TargetReport, standing: Standing, rule: str) -> dict[str, Any]:
@@ -148,7 +169,19 @@ def _result(command: str, target: TargetReport, standing: Standing, rule: str) -
         "locations": [_location(source or Source(target.state, 1))],
         "partialFingerprints": {"reconcileFinding/v1": _fingerprint(target, standing.alias, rule)},
         "properties": {name: value for name, value in properties.items() if value is not None},
+        **_suppression(standing),
     }
+
+
+def _suppression(standing: Standing) -> dict[str, Any]:
+    """An accepted finding is the same result as before, suppressed by its line in the file (SARIF 3.27.23)."""
+    acceptance = standing.finding.acceptance
+    if acceptance is None:
+        return {}
+    by = acceptance.by
+    why = f"Accepted until {by.until.isoformat()} by {by.owner}: {by.reason}"
+    suppression = {"kind": "external", "status": "accepted", "justification": clipped(printable(why), _LONGEST_MESSAGE)}
+    return {"suppressions": [{**suppression, "location": _location(by.source)}]}
 
 
 def _rule_reference(rule: str) -> dict[str, Any]:
@@ -157,7 +190,7 @@ def _rule_reference(rule: str) -> dict[str, Any]:
 
 def _level(command: str, standing: Standing, rule: str) -> str:
     """What a plan mends by itself is a note in it; what nobody declared is never louder than a warning."""
-    if command == "plan" and standing.change is not None:
+    if standing.finding.acceptance is not None or (command == "plan" and standing.change is not None):
         return "note"
     if rule in {Expiry.EXPIRED, Expiry.EXPIRING} and standing.severity is not Severity.NONE:
         return str(standing.severity)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.policy import CHECKS, Check
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -180,4 +182,11 @@ _ALL = (
     ),
 )
 
-RULES = {rule.id: rule for rule in _ALL}
+
+def _of_policy(check: Check) -> Rule:
+    name = "".join(word.capitalize() for word in check.id.split("-"))
+    source = f" ({check.source})" if check.source else ""
+    return Rule(check.id, name, check.level.value, f"{check.title}.", f"{check.why}{source} {check.hint}")
+
+
+RULES = {rule.id: rule for rule in (*_ALL, *map(_of_policy, CHECKS))}

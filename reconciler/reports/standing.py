@@ -94,8 +94,9 @@ class Standing:
 
     @property
     def source(self) -> Source | None:
-        """The line that asks for it."""
-        return self.finding.source
+        """The line that asks for it, or that accepts what nobody asks for."""
+        acceptance = self.finding.acceptance
+        return self.finding.source or (acceptance.by.source if acceptance else None)
 
     @property
     def severity(self) -> Severity:
@@ -123,6 +124,7 @@ _SEVERITIES = {
     Status.EXPIRING: Severity.WARNING,
     Status.EXPIRED: Severity.ERROR,
     Status.UNMANAGED: Severity.NOTE,
+    Status.ACCEPTED: Severity.NONE,
     Status.PROTECTED: Severity.NONE,
 }
 

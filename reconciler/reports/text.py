@@ -15,11 +15,12 @@ from reconciler.model import (
     WantedImport,
     WantedKeyPair,
 )
-from reconciler.reports import receivers
+from reconciler.reports import policy, receivers
 from reconciler.reports.coverage import Coverage, coverage
-from reconciler.reports.document import summary
+from reconciler.reports.document import NOT_CHANGED, summary
 from reconciler.reports.drift_groups import drift_groups
 from reconciler.reports.facts import (
+    announcement,
     day,
     declared,
     declared_subject,
@@ -124,8 +125,9 @@ def _plan(member: Member, now: datetime, paint: Palette) -> Iterator[str]:
             yield from _change(change, columns, paint)
         yield ""
     yield from _unmended_lines(member, now, paint)
-    for part in (_staying, _receivers):
-        if found := list(part(member, paint)):
+    parts = (_accepted(member, now, paint), _policy(member, paint), _staying(member, paint), _receivers(member, paint))
+    for part in parts:
+        if found := list(part):
             yield from (*([] if plan.changes else [""]), *found, "")
     yield from _totals(member, paint)
     yield from _about_receivers(member, paint)
@@ -150,6 +152,30 @@ def _staying(member: Member, paint: Palette) -> Iterator[str]:
     for finding in found:
         alias = (padded(printable(finding.alias), columns), paint.careful)
         yield from _row(4, 8, alias, (printable(finding.message), _plain), (place(finding.source), paint.quiet))
+
+
+def _accepted(member: Member, now: datetime, paint: Palette) -> Iterator[str]:
+    """What the plan leaves as it is, because somebody answers for it."""
+    found = [standing for standing in member.standings if standing.finding.status is Status.ACCEPTED]
+    if found:
+        yield f"  {paint.strong('Accepted')}"
+    columns = _alias_columns(standing.alias for standing in found)
+    for standing in found:
+        alias, where = (padded(printable(standing.alias), columns), _plain), printable(place(standing.source))
+        yield from _row(4, 8, alias, *_pieces(standing, now), (where, paint.quiet))
+
+
+def _policy(member: Member, paint: Palette) -> Iterator[str]:
+    """What the policy has to say, a line for each finding; notes are counted below, not listed."""
+    found = policy.loud(member.target)
+    if found:
+        yield f"  {paint.strong('Policy')}"
+    columns = _alias_columns(finding.alias for finding in found)
+    for finding in found:
+        level = (f"{finding.level:<7}", _severity_colour(policy.severity_of(finding), paint))
+        alias = (padded(printable(finding.alias), columns), _plain)
+        message, where = (printable(finding.message), _plain), printable(place(finding.source))
+        yield from _row(4, 8, level, (finding.check, paint.quiet), alias, message, (where, paint.quiet))
 
 
 def _receivers(member: Member, paint: Palette, command: str = "plan") -> Iterator[str]:
@@ -260,7 +286,8 @@ _KEEPING = frozenset({Step.REMOVE, Step.RENAME, Step.RESPELL, Step.REQUEST, Step
 def _totals(member: Member, paint: Palette) -> Iterator[str]:
     counts = summary(member.target)
     parts = [words.format(counts[action]) for action, words in _WORDS.items() if counts[action]]
-    others = [f"{counts[status]} {status}" for status in (Status.UNMANAGED, Status.PROTECTED) if counts[status]]
+    others = [f"{counts[status]} {status}" for status in NOT_CHANGED if counts[status]]
+    others += [notes] if (notes := policy.notes(member.target)) else []
     declared = sum(standing.is_declared for standing in member.standings)
     if not parts:
         rest = f"; {', '.join(others)}" if others else ""
@@ -286,6 +313,8 @@ def _apply(member: Member, _now: datetime, paint: Palette) -> Iterator[str]:
         yield from _outcome(outcome, columns, paint)
     yield from _failure(target, paint)
     if target.outcomes is None and target.failure is None:
+        if found := list(_policy(member, paint)):
+            yield from ("", *found, "")
         yield from _totals(member, paint)
     elif target.outcomes is not None:
         yield _closing(target.outcomes, paint)
@@ -338,24 +367,35 @@ def _drift(member: Member, now: datetime, paint: Palette) -> Iterator[str]:
     yield from _drift_totals(member, paint)
 
 
-def _differences(member: Member, _now: datetime, paint: Palette) -> Iterator[str]:
+def _differences(member: Member, now: datetime, paint: Palette) -> Iterator[str]:
     """Each group of differences; protected entries are counted below, not listed."""
     groups = [group for group in drift_groups(member.standings) if group.key != "protected"]
     columns = _alias_columns(standing.title for group in groups for standing in group.standings)
     for group in groups:
         if group is not groups[0]:
             yield ""
-        yield from _group(group, columns, paint)
+        yield from _group(group, now, columns, paint)
 
 
-def _group(group: Group, columns: int, paint: Palette) -> Iterator[str]:
+def _group(group: Group, now: datetime, columns: int, paint: Palette) -> Iterator[str]:
     yield f"  {paint.strong(group.title)}"
     for standing in group.standings:
         alias = (padded(printable(standing.title), columns), _severity_colour(standing.severity, paint))
         where = (printable(place(standing.source)), paint.quiet)
-        yield from _row(4, 8, alias, (printable(_said(standing)), _plain), where)
+        yield from _row(4, 8, alias, *_pieces(standing, now), where)
         for label, live, wanted in _differing(standing):
             yield from _difference(printable(label), printable(live), printable(wanted), paint)
+
+
+def _pieces(standing: Standing, now: datetime) -> Iterator[tuple[str, Callable[[str], str]]]:
+    """What is said of an alias, in pieces that can stand on lines of their own."""
+    acceptance = standing.finding.acceptance
+    pieces = [_said(standing), *announcement(standing.finding, now).split("; ")]
+    if acceptance is not None:
+        by = acceptance.by
+        pieces = [acceptance.message, f"until {by.until.isoformat()} by {by.owner}:", by.reason]
+    for piece in pieces:
+        yield printable(piece), _plain
 
 
 def _said(standing: Standing) -> str:
@@ -412,6 +452,7 @@ _TERM_TITLES = {
 _DRIFT_PARTS: tuple[Callable[[Member, datetime, Palette], Iterator[str]], ...] = (
     _differences,
     _expiries,
+    lambda member, _now, paint: _policy(member, paint),
     lambda member, _now, paint: _receivers(member, paint, "drift"),
 )
 
@@ -452,7 +493,8 @@ def _drift_totals(member: Member, paint: Palette) -> Iterator[str]:
     in_sync = sum(standing.finding.status is Status.IN_SYNC for standing in declared)
     different = member.differences
     verdict = paint.careful(f"Drift: {plural(different, 'difference')}") if different else paint.good("No drift")
-    yield f"  {verdict}; {in_sync} of {len(declared)} declared in sync"
+    notes = policy.notes(member.target)
+    yield f"  {verdict}; {in_sync} of {len(declared)} declared in sync{f'; {notes}' if notes else ''}"
     yield from (paint.quiet(line) for line in _coverage(coverage(member.target), "  "))
     yield from _about_receivers(member, paint)
 
@@ -473,7 +515,7 @@ def _is_silent(command: str, member: Member) -> bool:
         return True
     if member.verdict is not Verdict.QUIET:
         return False
-    if receivers.lines(command, member.target):
+    if receivers.lines(command, member.target) or policy.loud(member.target):
         return False
     return not (member.near if command == "drift" else _unmended(member) or receivers.staying(member.target))
 
@@ -490,7 +532,10 @@ def _fleet(report: Report, fleet: Sequence[Member], paint: Palette) -> Iterator[
     yield from _causes(causes(report.command, fleet), len(fleet), paint)
     counts = {verdict: sum(member.verdict is verdict for member in fleet) for verdict in Verdict}
     parts = [f"{count} {verdict}" for verdict, count in counts.items() if count]
-    yield f"{paint.strong('Fleet')}: {len(fleet)} keystores: {', '.join(parts)}"
+    first, *more = _filled([f"Fleet: {len(fleet)} keystores: {parts[0]}", *parts[1:]], "")
+    yield from (f"{paint.strong('Fleet')}{first.removeprefix('Fleet')}", *more)
+    if found := policy.counted(finding for member in fleet for finding in policy.policy_of(member.target)):
+        yield paint.quiet(f"Policy: {found}")
     if report.command == "drift":
         total = sum((coverage(member.target) for member in fleet), Coverage())
         yield from (paint.quiet(line) for line in _coverage(total, ""))

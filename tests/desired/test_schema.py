@@ -85,7 +85,7 @@ def test_booleans_and_integers_are_read_from_the_schema() -> None:
     ("body", "expected"),
     [
         ("trustedRoot: {}", "3:1: [unknown-key] unknown key 'trustedRoot' at the top of the state file (did you mean `trustedRoots`?)"),
-        ("frobnicate: 1", "3:1: [unknown-key] unknown key 'frobnicate' at the top of the state file (known here: apiVersion, keystore, aliases, include, trustedRoots, keyPairs, issuers, receivers)"),
+        ("frobnicate: 1", "3:1: [unknown-key] unknown key 'frobnicate' at the top of the state file (known here: apiVersion, keystore, aliases, include, trustedRoots, keyPairs, issuers, receivers, accepted, policy)"),
         ("trustedRoots:", "3:14: [wrong-type] `trustedRoots` is empty: must be a mapping (`key: value` lines) (write {} or take the key out)"),
         ("trustedRoots: []", "3:15: [wrong-type] `trustedRoots` is a list: must be a mapping (`key: value` lines) (None)"),
         ("trustedRoots: {a: {}}", "3:16: [missing-key] `trustedRoots.a` needs `file` or `bundle` (None)"),

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.documentation import keys, picture
+from tests.documentation import keys, picture, policy_page
 from tests.documentation.consoles import comparable, play_page, rendered
 from tests.documentation.pages import pages, shown
 
@@ -22,6 +22,8 @@ def main() -> None:
             sys.stdout.write(f"{shown(page)}: console blocks\n")
     if update_tables():
         sys.stdout.write(f"{shown(keys.PAGE)}: tables of keys\n")
+    if update_policy():
+        sys.stdout.write(f"{shown(policy_page.PAGE)}: tables of the policy\n")
     if picture.update():
         sys.stdout.write(f"{shown(picture.FILE)}: drawn again\n")
 
@@ -51,6 +53,14 @@ def update_tables() -> bool:
         lambda found: f"<!-- keys: {found['pointer']} -->\n{keys.table(found['pointer'])}<!-- end of keys -->", text
     )
     keys.PAGE.write_text(new, encoding="utf-8")
+    return new != text
+
+
+def update_policy() -> bool:
+    """Put the checks and the distrusted roots into their page."""
+    text = policy_page.PAGE.read_text(encoding="utf-8")
+    new = policy_page.current(text)
+    policy_page.PAGE.write_text(new, encoding="utf-8")
     return new != text
 
 

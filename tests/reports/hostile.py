@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from reconciler.model import (
+    Acceptance,
+    Accepted,
     Action,
     Affect,
     Change,
@@ -18,6 +20,12 @@ from reconciler.model import (
     KeystoreTarget,
     Outcome,
     OutcomeStatus,
+    PolicyFinding,
+    PolicyLevel,
+    Receiver,
+    ReceiverNote,
+    ReceiverStatus,
+    ReceiverVerdict,
     Report,
     Snapshot,
     Source,
@@ -86,7 +94,17 @@ def target(name: str, text: str) -> TargetReport:
         Finding(
             text + "4", Status.MISSING, "missing", text, Expiry.OK, (), replace(wanted, alias=text + "4"), None, source
         ),
-    )
+        accepted(text, entry(text + "5", one), source),
+        Finding(
+            text + "6", Status.READY_TO_ACTIVATE, "awaiting-approval", text, Expiry.OK, (), wanted, live, source,
+            receivers=(text, text),
+        ),
+    )  # fmt: skip
+    told = tuple(PolicyFinding(check, level, text, text, text, source if level != "note" else None)
+                 for level, check in ((PolicyLevel.ERROR, "weak-rsa"), (PolicyLevel.NOTE, "same-certificate")))  # fmt: skip
+    there = Receiver(text, text, source, text, text)
+    note = ReceiverNote("expired", text, text, text)
+    verdict = ReceiverVerdict(there, ReceiverStatus.UNTRUSTED, text, text, differences=(note,), warnings=(note,))
     affect = Affect(text, (one.sha256,), (one.sha256, other.sha256))
     change = Change(
         Action.REPLACE,
@@ -103,8 +121,17 @@ def target(name: str, text: str) -> TargetReport:
         new_alias=None,
     )
     desired = DesiredState(text, KeystoreTarget(StoreType.JKS, text, source), (wanted,))
-    plan = TargetPlan(desired, Snapshot(StoreType.JKS, entries=(live, pair), warnings=(text,)), findings, (change,))
-    return TargetReport(f"{name} {text}", text, StoreType.JKS, plan)
+    plan = TargetPlan(desired, Snapshot(StoreType.JKS, entries=(live, pair), warnings=(text,)), findings, (change,),
+                      (verdict,), (text,), told)  # fmt: skip
+    return TargetReport(f"{name} {text}", text, StoreType.JKS, plan, notes=(text,))
+
+
+def accepted(text: str, live: Any, source: Source) -> Finding:
+    """An accepted finding whose owner and reason are somebody's text."""
+    by = Accepted(text, "0" * 64, text, text, date(2026, 9, 30), source)
+    acceptance = Acceptance(by, Status.UNMANAGED, "unmanaged", text)
+    return Finding(live.alias, Status.ACCEPTED, "accepted", text, Expiry.OK, (), None, live, None,
+                   acceptance=acceptance)  # fmt: skip
 
 
 def failed(name: str, text: str) -> TargetReport:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from reconciler.model import (
     Absent,
+    Accepted,
     Affect,
     Change,
     Correspondence,
@@ -20,6 +21,8 @@ from reconciler.model import (
     KeystoreTarget,
     Outcome,
     OutcomeStatus,
+    Policy,
+    PolicyLevel,
     ProtectedPattern,
     Receiver,
     Renamed,
@@ -28,6 +31,7 @@ from reconciler.model import (
     RequestFacts,
     Snapshot,
     Source,
+    Status,
     Step,
     StoreType,
     TargetPlan,
@@ -39,6 +43,7 @@ from reconciler.model import (
     WantedKeyPair,
 )
 from reconciler.planning import digest, plan_target
+from reconciler.policy import judge
 from reconciler.reports.standing import Standing
 from reconciler.reports.standing import standings as standings_of
 from reconciler.x509 import is_signed_by
@@ -89,6 +94,13 @@ LETTERS = Correspondence(
 )  # fmt: skip
 
 
+TOLERATED = certificate("tolerated.example.org", days=800)
+ACCEPTED = Accepted("tolerated_partner", TOLERATED.sha256, "the partner moves in spring", "integration team",
+                    date(2027, 3, 31), source(102), Status.UNMANAGED)  # fmt: skip
+
+GONE = replace(ACCEPTED, alias="moved_partner", owner="partner team", until=date(2026, 5, 1), source=source(109))
+
+
 def production() -> TargetPlan:
     root, intermediate = authority("Example Root G1"), authority("Example Issuing CA 3", issued_by="Example Root G1")
     short_lived = authority("Example Issuing CA 2", issued_by="Example Root G1", days=41)
@@ -133,12 +145,14 @@ def production() -> TargetPlan:
         key_pair("watched_client", certificate("watched.example.com", days=150)),
         entry("retired_partner", certificate("retired.example.com", days=75)),
         entry("c4c", certificate("c4c.example.com", days=500)),
+        entry("tolerated_partner", TOLERATED),
     ]
     entries[10] = replace(entries[10], chain=())
     plan = planned(
         "keystores/prod.yaml", "../live/prod.p12", StoreType.PKCS12, wanted, entries,
         absent=(Absent("retired_partner", source(12)),), renamed=(Renamed("c4c", "c4c_client", source(13)),),
         receivers=(Receiver("s4hana", "s4.example.com:443", source(99), "s4_client"),),
+        accepted=(ACCEPTED, GONE), policy=Policy({"root-expired": PolicyLevel.ERROR}, timedelta(days=398)),
     )  # fmt: skip
     affect = Affect("partner_client", (partner_old.sha256, intermediate.sha256),
                     (partner_old.sha256, intermediate.sha256, root.sha256))  # fmt: skip
@@ -146,7 +160,8 @@ def production() -> TargetPlan:
         "isrg_root_x1": {"affects": (affect,)},
         "successfactors_client": {"warnings": ("a smaller key: EC secp256r1 instead of RSA 4096",)},
     }
-    return replace(plan, changes=tuple(replace(one, **more.get(one.alias, {})) for one in plan.changes))
+    plan = replace(plan, changes=tuple(replace(one, **more.get(one.alias, {})) for one in plan.changes))
+    return replace(plan, policy=judge(plan, NOW))
 
 
 def testing() -> TargetPlan:

@@ -106,7 +106,7 @@ def test_the_filter_finds_words_a_status_and_what_needs_attention(opened: Any) -
     everything = len(shown(page))
     page.locator("#words").fill("ISRG prod.yaml")
     assert shown(page) == ["isrg_root_x1"]
-    assert page.locator("#filter output").inner_text() == "1 of 24"
+    assert page.locator("#filter output").inner_text() == "1 of 25"
     assert page.locator(".keystore:visible").count() == 1
     page.locator("#words").fill("")
     assert len(shown(page)) == everything
@@ -171,7 +171,7 @@ def test_without_script_everything_is_there_and_can_be_downloaded(opened: Any) -
     page = opened(sample.fleet("drift"), java_script_enabled=False, accept_downloads=True).page
     assert not page.locator("#filter").is_visible()
     assert not page.locator("#theme").is_visible()
-    assert len(shown(page)) == 23  # the quiet keystore is closed
+    assert len(shown(page)) == 24  # the quiet keystore is closed
     page.locator("details.certificate summary").first.click()
     with page.expect_download() as download:
         page.locator("details.certificate a[download]").first.click()

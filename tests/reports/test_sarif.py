@@ -64,19 +64,33 @@ def test_drift_has_a_result_for_each_difference_and_each_end() -> None:
     assert by_alias(sample.single("drift")) == {
         "isrg_root_x1": ["missing"],
         "concur_client": ["missing"],
-        "old_authority": ["expired"],
+        "old_authority": ["expired", "root-expired"],
         "partner_authority": ["differs"],
         "s4_client": ["expiring"],
         "successfactors_client": ["differs"],
-        "partner_client": ["differs"],
+        "partner_client": ["differs", "validity-too-long"],
+        "bank_client": ["validity-too-long"],
         "c4c_client": ["differs"],
         "retired_partner": ["differs"],
         "waiting_client": ["awaiting-signature"],
-        "legacy_partner": ["expired", "unmanaged"],
+        "legacy_partner": ["root-expired", "expired", "root-not-ca", "unmanaged"],
         "test_key": ["unmanaged", "expiring"],
         "some_secret": ["unmanaged"],
+        "tolerated_partner": ["unmanaged", "root-not-ca"],
+        "moved_partner": ["acceptance-past"],
         "": ["receiver-unknown"],
     }
+
+
+def test_what_is_accepted_is_the_same_result_suppressed_by_its_line() -> None:
+    (found,) = (one for one in results(sample.single("drift")) if "suppressions" in one)
+    assert (found["ruleId"], found["level"], found["properties"]["alias"]) == ("unmanaged", "note", "tolerated_partner")
+    (suppression,) = found["suppressions"]
+    assert (suppression["kind"], suppression["status"]) == ("external", "accepted")
+    assert suppression["justification"] == (
+        "Accepted until 2027-03-31 by integration team: the partner moves in spring"
+    )  # fmt: skip
+    assert suppression["location"]["physicalLocation"]["region"]["startLine"] == 102
 
 
 def test_results_point_at_the_line_of_the_yaml() -> None:
@@ -152,9 +166,9 @@ def test_braces_and_links_in_names_mean_nothing() -> None:
 
 
 def test_a_run_too_large_for_github_is_cut_from_its_quiet_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sarif, "MOST_RESULTS", 4)
+    monkeypatch.setattr(sarif, "MOST_RESULTS", 8)
     found = run(sample.single("drift"))
-    assert len(found["results"]) == 4
+    assert len(found["results"]) == 8
     assert {one["level"] for one in found["results"]} == {"error", "warning"}
     (notification,) = found["invocations"][0]["toolExecutionNotifications"]
-    assert notification["message"]["text"].startswith("12 of 16 results were left out")
+    assert notification["message"]["text"].startswith("16 of 24 results were left out")

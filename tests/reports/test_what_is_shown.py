@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ from reconciler.model import (
     Finding,
     Outcome,
     OutcomeStatus,
+    PolicyFinding,
+    PolicyLevel,
     RenewBefore,
     Report,
     Snapshot,
@@ -33,6 +36,7 @@ from reconciler.reports import facts
 from reconciler.reports.coverage import Coverage, coverage
 from reconciler.reports.document import wanted_document
 from reconciler.reports.drift_groups import drift_groups
+from reconciler.reports.facts import announcement
 from reconciler.reports.fleet import causes, members
 from reconciler.reports.horizon import Term, endings, first_to_end
 from reconciler.reports.printable import clipped, padded, printable
@@ -234,7 +238,7 @@ def test_coverage_tells_saps_entries_from_those_the_file_protects() -> None:
     live = snapshot(entry("a"), entry("b"), entry("sap_x"), entry("y", owner="SAP"), entry("vendor_z"))
     found = coverage(planned(desired(wanted_certificate("a"), wanted_certificate("m"), protected=("vendor_*",)), live))
     assert found == Coverage(managed=1, unmanaged=1, sap=2, protected=1)
-    assert [found.share(count) for _, count in found.parts] == [20, 20, 40, 20]
+    assert [found.share(count) for _, count in found.parts] == [20, 0, 20, 40, 20]
 
 
 def test_an_empty_keystore_is_covered() -> None:
@@ -429,3 +433,65 @@ def test_printable_text_is_one_line_and_says_what_it_hides() -> None:
     assert printable("a\nb\x1b[1m\u202e\udc80\ufffe\u3164") == "a\\u{a}b\\u{1b}[1m\\u{202e}\\u{dc80}\\u{fffe}\\u{3164}"
     assert printable("Zürich 株式会社 🔒") == "Zürich 株式会社 🔒"
     assert [padded("長", 4), padded("long", 2), clipped("abcdef", 4)] == ["長  ", "long", "abc…"]
+
+
+# ----------------------------------------------------------------------------------- acceptances, policy, waiting
+
+
+def test_a_successor_that_waits_names_who_must_import_it_and_how_long_the_old_one_serves() -> None:
+    moment = NOW + timedelta(days=20, hours=1)
+    live = key_pair("pair", certificate("CN=one", not_after=moment))
+    finding = Finding("pair", Status.READY_TO_ACTIVATE, "awaiting-approval", "…", live=live, receivers=("s4", "ariba"))
+    assert announcement(finding, NOW) == (
+        f"to be imported by s4, ariba; the certificate in use ends on {moment.date()}, in 20 days"
+    )  # fmt: skip
+    alone = replace(finding, receivers=(), live=None)
+    assert announcement(alone, NOW) == "no receiver is declared for it"
+    assert "the certificate in use ended on" in announcement(finding, NOW + timedelta(days=30))
+    assert announcement(replace(finding, status=Status.DIFFERS), NOW) == ""
+
+
+@pytest.mark.parametrize("name", ["text", "json", "markdown", "html", "sarif", "junit", "prometheus"])
+@pytest.mark.parametrize("command", ["plan", "drift"])
+def test_policy_and_acceptances_are_in_every_report(name: str, command: str) -> None:
+    page = render(name, sample.single(command))
+    assert "validity-too-long" in page
+    assert "accepted" in page.lower()
+    if name != "prometheus":  # numbers, and no prose
+        for words in ("integration team", "the partner moves in spring", "valid for 800 days", "partner team"):
+            assert words in page, words
+
+
+def test_html_has_tables_of_the_policy_the_receivers_and_the_notes() -> None:
+    one = sample.single("drift")
+    target = replace(one.targets[0], notes=("a new SAP key waits for sap_x",))
+    page = render("html", replace(one, targets=(target,)))
+    for words in (
+        "<h3>Policy</h3>", "<code>acceptance-past</code>", "keystores/prod.yaml:109",
+        "<h3>Receivers</h3>", "s4.example.com:443", "keystores/prod.yaml:99", "a new SAP key waits for sap_x",
+    ):  # fmt: skip
+        assert words in page, words
+
+
+def test_what_several_keystores_break_of_the_policy_is_told_once() -> None:
+    told = PolicyFinding("weak-rsa", PolicyLevel.WARNING, "root", "the key is RSA 1024", "hint")
+    plans = [replace(sample.quiet(), policy=(told,)) for _ in range(3)]
+    page = render("text", sample.report("drift", *map(sample.target, plans)))
+    assert re.search(r"3 of 3 +weak-rsa +root +the key is RSA 1024", page)
+    assert "Policy: 3 warnings" in page
+
+
+def test_a_keystore_against_its_policy_is_not_called_one_with_nothing_to_do() -> None:
+    told = PolicyFinding("weak-rsa", PolicyLevel.ERROR, "root", "the key is RSA 1024", "hint")
+    plan = replace(sample.quiet(), policy=(told,))
+    for command in ("plan", "drift"):
+        report = sample.report(command, sample.target(plan), sample.target(sample.quiet()))
+        assert [member.verdict for member in members(report)] == ["against the policy", "with nothing to do"]
+        assert "1 against the policy" in render("text", report)
+        assert "1 keystore against the policy" in render("html", report)
+
+
+def test_notes_are_no_cause_that_keystores_share() -> None:
+    told = PolicyFinding("same-certificate", PolicyLevel.NOTE, "root", "the same", "hint")
+    plans = [replace(sample.quiet(), policy=(told,)) for _ in range(3)]
+    assert causes("drift", members(sample.report("drift", *map(sample.target, plans)))) == ()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.model import Absent, Correspondence, IssuerSpec, Renamed, RequestFacts, Unmanaged
+from reconciler.model import Absent, Correspondence, IssuerSpec, Receiver, Renamed, RequestFacts, Unmanaged
 from reconciler.planning import plan_target
 from tests.builders import (
     HERE,
@@ -249,6 +249,23 @@ def test_waiting_tells_its_age_and_does_not_hide_that_time_runs_out():
     (finding,) = plan_target(desired(wanted), store, NOW, lambda _: store, by_name).findings
     assert "for 3 days" in finding.message
     assert finding.expiry == "expiring"
+
+
+@pytest.mark.parametrize(
+    ("age", "words"), [(timedelta(hours=3), "since today"), (DAY, "for 1 day;"), (9 * DAY, "for 9 days;")]
+)
+def test_the_age_of_a_request_is_told_in_days_and_of_one_from_today_as_such(age, words):
+    store = snapshot(live(own(not_before=NOW - age)))
+    (finding,) = plan_target(desired(external(asked())), store, NOW, lambda _: store, by_name).findings
+    assert f"is out {words}" in f"{finding.message};"
+
+
+def test_a_successor_that_waits_names_the_receivers_that_expect_the_key_pair():
+    receivers = (Receiver("s4", "s4.example.com:443", HERE, "PAIR"), Receiver("x", "x.example.com:443", HERE, "other"))
+    state = desired(generated(issuer=LOCAL, activation="approved"), receivers=receivers)
+    store = snapshot(live(signed(**DUE), CA), staged(STAGED, CA))
+    finding = next(one for one in plan_target(state, store, NOW, lambda _: store, by_name).findings)
+    assert (finding.status, finding.receivers) == ("ready-to-activate", ("s4",))
 
 
 def changes(state, *entries):

@@ -22,7 +22,8 @@ CORE = frozenset(
     for name in (
         "model", "ownership", "errors", "secret", "compare", "planning", "trust", "path_building", "path_facts",
         "name_constraints", "host_names", "names", "der", "chains", "modified_utf8", "key_pairs", "issued",
-        "expiry", "words", "migration", "runs", "undoing", "receivers", "receiver_drift", "rollover",
+        "expiry", "words", "migration", "runs", "undoing", "receivers", "receiver_drift", "rollover", "acceptance", "policy",
+        "distrusted_roots",
     )
 )  # fmt: skip
 

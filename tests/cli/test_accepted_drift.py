@@ -1,0 +1,190 @@
+"""Accepted drift and the policy from outside: what is written, what is counted, how commands exit."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.cli.pki import authority, pair
+
+TODAY = datetime.now(UTC).date()
+OLD, NEW, STRAY = authority("Old"), authority("New"), authority("Stray")
+
+
+def acceptance(alias, pin, until=TODAY + timedelta(days=90), **more):
+    facts = {"alias": alias, "sha256": pin, "reason": "it moves", "owner": "team", "until": until.isoformat()} | more
+    return "- {" + ", ".join(f'{key}: "{value}"' for key, value in facts.items()) + "}\n"
+
+
+@pytest.fixture
+def drifted(repository):
+    """A keystore that holds an old `root` and a `stray`, which the file declares otherwise and not at all."""
+    repository.write("old.pem", OLD.pem)
+    repository.write("new.pem", NEW.pem)
+    repository.write("stray.pem", STRAY.pem)
+    repository.declare("trustedRoots: {root: {file: old.pem}, stray: {file: stray.pem}}\n", create=True)
+    assert repository.apply().code == 0
+    return repository
+
+
+def declare(repository, accepted="", unmanaged="report", more=""):
+    section = f"accepted:\n{accepted}" if accepted else ""
+    repository.declare(
+        f"aliases: {{unmanaged: {unmanaged}}}\ntrustedRoots: {{root: {{file: new.pem}}}}\n{section}{more}"
+    )
+
+
+def findings(result):
+    [target] = result.document["targets"]
+    return {one["alias"]: one["status"] for one in target["findings"]}
+
+
+def test_what_is_accepted_is_neither_planned_nor_counted_nor_written(drifted):
+    declare(drifted, acceptance("root", OLD.sha256) + acceptance("STRAY", STRAY.sha256.upper()), "prune")
+    before = drifted.live.read_bytes()
+
+    drift = drifted.run("drift", "keystore.yaml", "--format", "json")
+    assert (drift.code, findings(drift)) == (0, {"root": "accepted", "stray": "accepted"})
+    [target] = drift.document["targets"]
+    assert target["coverage"]["accepted"] == 2
+    assert target["findings"][0]["accepted"]["owner"] == "team"
+    assert target["findings"][0]["accepted"]["source"]["line"] == drifted.line_of("accepted:") + 1
+
+    planned = drifted.plan("--detailed-exitcode")
+    assert (planned.code, planned.changes) == (0, [])
+    assert drifted.apply().code == 0
+    assert drifted.live.read_bytes() == before
+
+
+def test_after_its_day_it_is_a_finding_again_and_the_line_is_told(drifted):
+    declare(drifted, acceptance("root", OLD.sha256, TODAY - timedelta(days=1)))
+    drift = drifted.run("drift", "keystore.yaml", "--format", "json")
+    assert drift.code == 2
+    assert findings(drift)["root"] == "differs"
+    [told] = [one for one in drift.document["targets"][0]["policy"] if one["check"] == "acceptance-past"]
+    assert (told["severity"], told["source"]["file"]) == ("warning", "keystore.yaml")
+    assert told["source"]["line"] == drifted.line_of("accepted:") + 1
+    assert drifted.plan().changes == [("replace", "root")]
+
+
+def test_another_certificate_under_the_alias_is_planned(drifted):
+    declare(drifted, acceptance("root", NEW.sha256))
+    assert drifted.plan().changes == [("replace", "root")]
+    assert drifted.apply().code == 0
+    told = drifted.run("drift", "keystore.yaml")
+    assert told.code == 2
+    assert "1 note of the policy" in told.out  # nothing is left to accept
+
+
+def test_a_reviewed_plan_is_stale_once_what_it_did_is_accepted(drifted):
+    declare(drifted)
+    assert drifted.run("plan", "keystore.yaml", "--out", "plan.json").code == 0
+    declare(drifted, acceptance("root", OLD.sha256))
+    result = drifted.run("apply", "keystore.yaml", "--plan", "plan.json", "--yes")
+    assert result.code == 4
+    assert "stale" in result.err
+
+
+def test_an_entry_that_expires_is_counted_whoever_accepted_it(repository):
+    short = pair("short", days=20)
+    repository.write("short.pem", short.pem)
+    repository.write("new.pem", NEW.pem)
+    repository.declare("trustedRoots: {root: {file: short.pem}}\n", create=True)
+    assert repository.apply().code == 0
+    declare(repository, acceptance("root", short.sha256))
+    drift = repository.run("drift", "keystore.yaml")
+    assert drift.code == 2
+    assert "acceptance-overtaken" in drift.out
+    assert repository.plan().changes == [("replace", "root")]
+
+
+def test_protected_entries_are_refused_whoever_accepts_them(drifted):
+    drifted.declare(
+        'aliases: {protected: ["root"]}\ntrustedRoots: {root: {file: new.pem}}\naccepted:\n'
+        + acceptance("root", OLD.sha256)
+    )
+    assert drifted.run("drift", "keystore.yaml").code == 4
+    assert drifted.plan().code == 4
+
+
+# ---------------------------------------------------------------------------------------------------- policy
+
+ERROR = "policy: {checks: {root-not-ca: error}}\n"
+
+
+@pytest.fixture
+def against(repository):
+    """A repository that declares a root that is none, which its policy calls an error."""
+    leaf = pair("leaf.example.com")
+    repository.write("leaf.pem", leaf.pem)
+    repository.declare(f"trustedRoots: {{root: {{file: leaf.pem}}}}\n{ERROR}", create=True)
+    return repository
+
+
+def test_an_error_of_the_policy_stops_validate_plan_apply_and_drift_with_1(against):
+    before = against.files()
+    line = against.line_of("root:")
+    for arguments in (
+        ["validate", "keystore.yaml"],
+        ["plan", "keystore.yaml"],
+        ["plan", "keystore.yaml", "--out", "plan.json"],
+        ["plan", "keystore.yaml", "--detailed-exitcode"],
+        ["apply", "keystore.yaml", "--yes"],
+        ["apply", "keystore.yaml", "--yes", "--renewals-only"],
+        ["apply", "keystore.yaml", "--yes", "--allow-mass-change"],
+        ["drift", "keystore.yaml"],
+    ):
+        result = against.run(*arguments)
+        assert result.code == 1, arguments
+        assert f"keystore.yaml:{line}:" in result.err
+        assert "root: the certificate does not say that it is a CA (policy: root-not-ca)" in result.err
+        assert against.files() == before
+    assert (
+        "plan.json: error: the plan was not written, for `apply` would refuse it"
+        in against.run("plan", "keystore.yaml", "--out", "plan.json").err
+    )
+
+
+def test_without_a_line_the_same_is_a_warning_and_is_applied_once(against):
+    against.declare("trustedRoots: {root: {file: leaf.pem}}\n", create=True)
+    validated = against.run("validate", "keystore.yaml")
+    assert (validated.code, validated.err) == (0, "")
+    assert "warning: root: the certificate does not say that it is a CA [root-not-ca]  keystore.yaml:" in validated.out
+    assert against.apply().code == 0
+    assert against.plan("--detailed-exitcode").code == 0
+    assert against.run("drift", "keystore.yaml").code == 0
+
+
+def test_validate_tells_programs_what_the_policy_has_to_say_without_any_secret(against):
+    result = against.run("validate", "keystore.yaml", "--format", "json", STORE_PASSWORD="wrong")
+    assert result.code == 1
+    assert result.document["valid"] is False
+    [told] = result.document["policy"]
+    assert (told["state"], told["check"], told["severity"], told["live"]) == (
+        "keystore.yaml", "root-not-ca", "error", False,
+    )  # fmt: skip
+    assert told["source"]["line"] == against.line_of("root:")
+    page = against.run("validate", "keystore.yaml", "--format", "markdown").out
+    assert "| error | root-not-ca | root |" in page
+
+
+def test_a_shared_policy_of_an_include_stops_as_well_and_off_is_off(against):
+    against.write("policy.yaml", ERROR)
+    against.declare("include: [policy.yaml]\ntrustedRoots: {root: {file: leaf.pem}}\n", create=True)
+    assert against.run("validate", "keystore.yaml").code == 1
+    against.write("policy.yaml", "policy: {checks: {root-not-ca: off}}\n")
+    result = against.run("validate", "keystore.yaml")
+    assert (result.code, result.out) == (0, "keystore.yaml: valid, 1 declared\n")
+
+
+def test_what_only_the_keystore_shows_is_a_warning_until_the_file_says_error(against):
+    against.declare("trustedRoots: {root: {file: leaf.pem}}\n", create=True)
+    assert against.apply().code == 0
+    against.declare("aliases: {unmanaged: ignore}\n" + ERROR)
+    assert against.run("drift", "keystore.yaml").code == 0
+    against.declare("")
+    assert against.run("drift", "keystore.yaml").code == 2
+    against.declare(ERROR)
+    assert against.run("drift", "keystore.yaml").code == 1
+    assert against.run("validate", "keystore.yaml").code == 0
