@@ -115,10 +115,11 @@ def command(
 def _check(
     report: Report, reviewed: ReviewedPlan | None, wishes: ReceiverWishes, now: datetime, *, allow_mass_change: bool
 ) -> None:
-    """Refuse what was not reviewed, deletes much at once, would break a connection, or has errors of the policy.
+    """Refuse what was not reviewed, deletes much at once, would break a connection, or the policy forbids.
 
     Raises:
-        RefusedError, PolicyError: as said.
+        RefusedError: as said.
+        PolicyError: the policy has errors.
     """
     from reconciler.commands.policy_checks import refuse_policy_errors
     from reconciler.commands.receiver_checks import refuse_breaking

@@ -63,7 +63,7 @@ def test_there_is_one_keystore_of_each_kind_and_all_have_drift(played):
 
     assert {Path(target["state"]).stem: target["type"] for target in targets} == KINDS
     found = {finding["status"] for target in targets for finding in target["findings"]}
-    assert found >= {"missing", "differs", "unmanaged", "protected", "awaiting-signature", "in-sync"}
+    assert found >= {"missing", "differs", "unmanaged", "protected", "accepted", "awaiting-signature", "in-sync"}
 
 
 def test_after_the_apply_only_what_nobody_declared_and_a_signature_is_left(played):
