@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from argparse import ArgumentParser
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -20,7 +21,9 @@ SUFFIXES = {"text": "txt", "markdown": "md", "html": "html", "json": "json", "sa
 
 def main() -> None:
     """Do it, and tell what was written."""
-    reports = Path(sys.argv[1] if len(sys.argv) > 1 else HERE / "reports").resolve()
+    parser = ArgumentParser(description="Make the live keystores as they were found, and every report of them.")
+    parser.add_argument("reports", nargs="?", type=Path, default=HERE / "reports", help="the directory of the reports")
+    reports = parser.parse_args().reports.resolve()
     for name in ("live", "requests"):
         shutil.rmtree(HERE / name, ignore_errors=True)
     # Each a directory of its own: two state files for one keystore in one run would be an error.
