@@ -162,7 +162,10 @@ def _judge(case: Case) -> tuple[PolicyFinding, ...]:
         for about, message in check.look(case)
         if (finding := _finding(check, about, message, levels.get(check.id))).level is not PolicyLevel.OFF
     ]
-    return tuple(sorted(dict.fromkeys(found), key=lambda finding: _GRAVEST_FIRST.index(finding.level)))
+    once: dict[tuple[object, ...], PolicyFinding] = {}
+    for one in found:  # what is declared so is live so after an apply
+        once.setdefault((one.check, one.level, one.alias, one.message, one.source), one)
+    return tuple(sorted(once.values(), key=lambda finding: _GRAVEST_FIRST.index(finding.level)))
 
 
 _GRAVEST_FIRST = list(PolicyLevel)

@@ -406,6 +406,12 @@ def made(name, key, *, issuer=None, algorithm=None, is_ca=True, usages=(), days=
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 
 
+def test_what_is_live_as_it_is_declared_is_told_once():
+    wanted = wanted_key_pair("pair", validity=timedelta(days=730))
+    there = key_pair("pair", certificate("CN=pair", not_before=NOW, not_after=NOW + timedelta(days=730)))
+    assert told(live(desired(wanted, policy=POLICY), there)) == [("validity-too-long", "pair")]
+
+
 def test_real_certificates_break_what_they_should():
     weak = rsa.generate_private_key(65537, 1024)
     assert told(declared(wanted_certificate("weak", made("weak", weak)))) == [("weak-rsa", "weak")]
