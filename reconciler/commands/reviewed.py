@@ -94,11 +94,17 @@ def check_same(reviewed: ReviewedPlan, report: Report) -> None:
     """Refuse when what would be done now is not what was reviewed, and say what differs.
 
     Raises:
-        RefusedError: the digests differ.
+        RefusedError: the digests differ, or the plan file says something else than its digest stands for.
     """
+    differences = _differences(reviewed.document, report) if reviewed.document is not None else []
     if report.digest == reviewed.digest:
+        # Whoever reviewed a file read its changes and not its digest.
+        if differences:
+            raise RefusedError(
+                "the plan file says something else than its digest: it was edited; nothing was written",
+                hint="\n".join([*differences, "plan again and review it"]),
+            )
         return
-    differences = _differences(reviewed.document, report) if reviewed.document else []
     differences += _other_keystores(reviewed.document, report) if reviewed.document else []
     raise RefusedError(
         "the plan is stale: what would be done now is not what was reviewed; nothing was written",
@@ -142,6 +148,12 @@ def _receiver_lines(verdict: dict[str, Any]) -> list[str]:
     ]
 
 
+def _side_effects(change: dict[str, Any]) -> str:
+    """Of which entries Java will show another chain."""
+    affected = [f"{one['alias']} {' < '.join(one['chain_after'])}" for one in change["affects"]]
+    return f"; changes the chain of {', '.join(affected)}" if affected else ""
+
+
 def _lines(document: dict[str, Any]) -> list[str]:
     """Each change in one line, with all that the digest looks at; a damaged plan file gives no lines, not an error."""
     lines = []
@@ -152,7 +164,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
                 after = change["after"] or {}
                 wanted = after.get("sha256") or ", ".join(f"{key} {value}" for key, value in sorted(after.items()))
                 what = f"{change['action']} {change['alias']} in {target['keystore']} ({change['reason']})"
-                lines.append(f"{what}: {before} -> {wanted}")
+                lines.append(f"{what}: {before} -> {wanted}{_side_effects(change)}")
             lines += [line for verdict in target.get("receivers", ()) for line in _receiver_lines(verdict)]
     except (KeyError, TypeError, AttributeError, IndexError):
         return []

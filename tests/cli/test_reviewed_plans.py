@@ -228,6 +228,56 @@ def test_without_a_plan_one_broken_keystore_does_not_stop_the_others(planned_pkc
     assert set(repository.entries()) == {"old", "new", "created"}
 
 
+# ------------------------------------------------------------------------- a file that does not say what its digest stands for
+
+
+def _without_changes(target):
+    target["changes"] = []
+
+
+def _with_another_certificate(target):
+    target["changes"][0]["after"]["sha256"] = "0" * 64
+
+
+def _with_a_stronger_key(target):
+    target["changes"][-1]["after"]["key"] = "EC secp521r1"
+
+
+def _with_another_alias(target):
+    target["changes"][0]["alias"] = "harmless"
+
+
+def _with_a_side_effect(target):
+    target["changes"][0]["affects"] = [{"alias": "other", "chain_before": [], "chain_after": []}]
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [_without_changes, _with_another_certificate, _with_a_stronger_key, _with_another_alias, _with_a_side_effect],
+)
+def test_a_plan_file_that_was_edited_under_its_digest_is_refused(planned_pkcs12, edited):
+    targets = json.loads((planned_pkcs12.directory / "plan.json").read_text())["targets"]
+    edited(targets[0])
+    edit(planned_pkcs12, targets=targets)
+
+    refused(planned_pkcs12, "says something else than its digest", "now, not reviewed: ")
+
+
+def test_a_plan_file_without_its_targets_is_refused(planned_pkcs12):
+    edit(planned_pkcs12, targets=[])
+
+    refused(planned_pkcs12, "says something else than its digest")
+
+
+def test_another_wording_in_the_plan_file_is_no_other_plan(planned_pkcs12):
+    targets = json.loads((planned_pkcs12.directory / "plan.json").read_text())["targets"]
+    targets[0]["changes"][0]["message"] = "said in another way"
+    targets[0]["changes"][0]["source"]["line"] = 99
+    edit(planned_pkcs12, targets=targets)
+
+    assert apply_plan(planned_pkcs12).code == 0
+
+
 # ---------------------------------------------------------------------------------------------------- times
 
 
