@@ -125,8 +125,12 @@ def _other_keystores(document: dict[str, Any], report: Report) -> list[str]:
     """Where the plan is of other keystores than this run is over; a damaged plan file gives no lines, not an error."""
     try:
         old = {str(target["keystore"]) for target in document["targets"]}
+        states = [str(target["state"]) for target in document["targets"]]
     except (KeyError, TypeError):
         return []
+    given = [target.state for target in report.targets]
+    if given != states and sorted(given) == sorted(states):
+        return [_OTHER_ORDER]
     new = {target.location for target in report.targets}
     lines = [f"only in the reviewed plan: {location}" for location in sorted(old - new)]
     lines += [f"not in the reviewed plan: {location}" for location in sorted(new - old)]
@@ -135,6 +139,7 @@ def _other_keystores(document: dict[str, Any], report: Report) -> list[str]:
 
 
 _SHOWN = 10
+_OTHER_ORDER = "the reviewed plan is of the same state files in another order: give STATE in the same order"
 _SAME_FILES = "a plan holds for the state files that it was made of: give the same STATE, --shard and --changed-since"
 
 

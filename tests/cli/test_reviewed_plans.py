@@ -215,6 +215,19 @@ def test_a_reviewed_plan_of_several_keystores_runs_whole_or_not_at_all(planned_p
     assert repository.files() == before
 
 
+def test_the_same_keystores_in_another_order_are_told_as_that(planned_pkcs12):
+    second = Repository(planned_pkcs12.directory / "second", "jks")
+    second.write("new.pem", authority("new").pem)
+    second.declare(roots(new="new.pem"), create=True)
+    assert planned_pkcs12.run("plan", "keystore.yaml", "second/keystore.yaml", "--out", "plan.json").code == 0
+    before = planned_pkcs12.files()
+
+    result = planned_pkcs12.run("apply", "second/keystore.yaml", "keystore.yaml", "--plan", "plan.json", "--yes")
+
+    assert (result.code, planned_pkcs12.files()) == (4, before)
+    assert "of the same state files in another order" in result.err
+
+
 def test_without_a_plan_one_broken_keystore_does_not_stop_the_others(planned_pkcs12):
     repository = planned_pkcs12
     second = Repository(repository.directory / "second", "jks")
