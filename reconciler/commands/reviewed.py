@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import ReconcileError, RefusedError
@@ -104,12 +104,40 @@ def check_same(reviewed: ReviewedPlan, report: Report) -> None:
                 "the plan file says something else than its digest: it was edited; nothing was written",
                 hint="\n".join([*differences, "plan again and review it"]),
             )
+        _check_states(reviewed.document or {}, report)
         return
     differences += _other_keystores(reviewed.document, report) if reviewed.document else []
     raise RefusedError(
         "the plan is stale: what would be done now is not what was reviewed; nothing was written",
         hint="\n".join([*differences, "plan again and review it"]),
     )
+
+
+def _check_states(document: dict[str, Any], report: Report) -> None:
+    """Refuse the plan of a keystore that has the same to do, and the same path beside its state file, elsewhere.
+
+    Raises:
+        RefusedError: a plan file of other state files.
+    """
+    states = [str(target.get("state", "")) for target in document.get("targets", ())]
+    pairs = zip(states, (target.state for target in report.targets), strict=False)
+    others = [f"reviewed: {old}, given: {new}" for old, new in pairs if _another_file(old, new)]
+    if others:
+        hint = "\n".join([*others[:_SHOWN], "plan the state files that are to be applied, and review that"])
+        raise RefusedError("the plan is of another state file; nothing was written", hint=hint)
+
+
+def _another_file(reviewed: str, given: str) -> bool:
+    """Whether two paths cannot be one file, seen from two working directories.
+
+    Of absolute ones nothing can be said: the plan may come from another machine.
+    """
+    paths = [PurePath(path.replace("\\", "/")) for path in (reviewed, given)]
+    if any(path.is_absolute() for path in paths):
+        return False
+    one, two = ([part for part in path.parts if part != ".."] for path in paths)
+    common = min(len(one), len(two))
+    return bool(common) and one[-common:] != two[-common:]
 
 
 def _differences(document: dict[str, Any], report: Report) -> list[str]:

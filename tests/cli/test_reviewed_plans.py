@@ -215,6 +215,33 @@ def test_a_reviewed_plan_of_several_keystores_runs_whole_or_not_at_all(planned_p
     assert repository.files() == before
 
 
+@pytest.fixture
+def twins(planned_pkcs12):
+    """Two keystores of one name with the same to do, in two directories."""
+    for name in ("prod", "test"):
+        twin = Repository(planned_pkcs12.directory / name, "jks")
+        twin.write("new.pem", authority("new").pem)
+        twin.declare(roots(new="new.pem"), create=True)
+    assert planned_pkcs12.run("plan", "test/keystore.yaml", "--out", "plan.json").code == 0
+    return planned_pkcs12
+
+
+def test_the_plan_of_a_keystore_is_no_plan_of_its_twin(twins):
+    before = twins.files()
+
+    result = twins.run("apply", "prod/keystore.yaml", "--plan", "plan.json", "--yes")
+
+    assert (result.code, twins.files()) == (4, before)
+    assert "reviewed: test/keystore.yaml, given: prod/keystore.yaml" in result.err
+
+
+@pytest.mark.parametrize("state", ["./keystore.yaml", "../test/keystore.yaml", "{}/keystore.yaml"])
+def test_a_plan_runs_from_another_working_directory(twins, state, monkeypatch):
+    monkeypatch.setattr(twins, "directory", inside := twins.directory / "test")
+
+    assert twins.run("apply", state.format(inside), "--plan", "../plan.json", "--yes").code == 0
+
+
 def test_the_same_keystores_in_another_order_are_told_as_that(planned_pkcs12):
     second = Repository(planned_pkcs12.directory / "second", "jks")
     second.write("new.pem", authority("new").pem)
