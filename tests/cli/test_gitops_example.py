@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.cli import run
 from tests.documentation.pages import REPOSITORY
 from tests.documentation.screenshots import IMAGES, MOST_BYTES, NAMES
 
@@ -74,6 +75,12 @@ def test_after_the_apply_only_what_nobody_declared_and_a_signature_is_left(playe
     assert "awaiting" in drift or "the signing request" in drift
     assert "Missing" not in drift
     assert "Changed" not in drift
+
+
+@pytest.mark.parametrize("directory", [EXAMPLE, EXAMPLE.parent])
+def test_whoever_gives_the_whole_directory_gets_a_fleet(directory, capsys):
+    assert run(["validate", str(directory)]) == 0
+    assert "keystores/shop.yaml: valid" in capsys.readouterr().out
 
 
 def test_the_example_says_nothing_of_this_machine():
