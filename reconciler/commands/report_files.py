@@ -56,6 +56,8 @@ class ReportFileType(_ParamType):
             self.fail(f"{value!r} is not FORMAT=FILE, as in html=drift.html.", param, ctx)
         if format_name not in FORMATS:
             self.fail(f"{format_name!r} is no format. {_suggestion(format_name)}", param, ctx)
+        if any(f",{name}=" in path for name in FORMATS):
+            self.fail(f"{value!r} names several: give --report once for each.", param, ctx)
         return ReportFile(format_name, path)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

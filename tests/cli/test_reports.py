@@ -210,6 +210,7 @@ def test_a_dash_may_repeat_the_format_and_goes_before_the_variable_for_it(change
         (["docx=a"], f"'docx' is no format. Formats: {', '.join(FORMATS)}."),
         (["a.html"], "'a.html' is not FORMAT=FILE, as in html=drift.html."),
         (["html="], "'html=' is not FORMAT=FILE"),
+        (["html=a.html,sarif=a.sarif"], "names several: give --report once for each."),
         (["html=a", "json=a"], "--report json=a: error: the file of --report html=a as well"),
         (["html=a", "html=a"], "--report html=a: error: the file of --report html=a as well"),
         (["html=a", "json=live/../a"], "--report json=live/../a: error: the file of --report html=a as well"),
