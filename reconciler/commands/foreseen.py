@@ -1,4 +1,4 @@
-"""What an apply would run into, told by the plan: a file that does not open, a CA that ends too early.
+"""What an apply would run into, told by the plan: a mass change, a file that does not open, a CA that ends too early.
 
 The private keys that are opened here are those that the repository brings along, never live ones.
 """
@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.errors import ReconcileError
+from reconciler.errors import ReconcileError, RefusedError
 from reconciler.issued import OUTLIVES_HINT, outlives
 from reconciler.keystores.protocol import KeepsHistory
 from reconciler.model import IssuerSpec, Step, WantedCertificate, WantedImport, WantedKeyPair
-from reconciler.planning import public_writes
+from reconciler.planning import check_mass_change, public_writes
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,9 +40,18 @@ def check_writable(plan: TargetPlan, reader: KeystoreReader) -> None:
 
 
 def obstacles(plan: TargetPlan, now: datetime) -> tuple[str, ...]:
-    """The changes that would fail alone, a sentence each: the others would go on without them."""
+    """What apply would refuse, and the changes that would fail alone while others go on: a sentence each."""
     told = ((change, _obstacle(change, now)) for change in plan.changes)
-    return tuple(f"{change.alias}: {change.action} would fail: {why}" for change, why in told if why is not None)
+    alone = (f"{change.alias}: {change.action} would fail: {why}" for change, why in told if why is not None)
+    return (*_mass_change(plan), *alone)
+
+
+def _mass_change(plan: TargetPlan) -> tuple[str, ...]:
+    try:
+        check_mass_change(plan)
+    except RefusedError as error:
+        return (f"{error.message}: apply does that only with --allow-mass-change",)
+    return ()
 
 
 def _obstacle(change: Change, now: datetime) -> str | None:

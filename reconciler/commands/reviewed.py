@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import ReconcileError, RefusedError
@@ -94,16 +94,50 @@ def check_same(reviewed: ReviewedPlan, report: Report) -> None:
     """Refuse when what would be done now is not what was reviewed, and say what differs.
 
     Raises:
-        RefusedError: the digests differ.
+        RefusedError: the digests differ, or the plan file says something else than its digest stands for.
     """
+    differences = _differences(reviewed.document, report) if reviewed.document is not None else []
     if report.digest == reviewed.digest:
+        # Whoever reviewed a file read its changes and not its digest.
+        if differences:
+            raise RefusedError(
+                "the plan file says something else than its digest: it was edited; nothing was written",
+                hint="\n".join([*differences, "plan again and review it"]),
+            )
+        _check_states(reviewed.document or {}, report)
         return
-    differences = _differences(reviewed.document, report) if reviewed.document else []
     differences += _other_keystores(reviewed.document, report) if reviewed.document else []
     raise RefusedError(
         "the plan is stale: what would be done now is not what was reviewed; nothing was written",
         hint="\n".join([*differences, "plan again and review it"]),
     )
+
+
+def _check_states(document: dict[str, Any], report: Report) -> None:
+    """Refuse the plan of a keystore that has the same to do, and the same path beside its state file, elsewhere.
+
+    Raises:
+        RefusedError: a plan file of other state files.
+    """
+    states = [str(target.get("state", "")) for target in document.get("targets", ())]
+    pairs = zip(states, (target.state for target in report.targets), strict=False)
+    others = [f"reviewed: {old}, given: {new}" for old, new in pairs if _another_file(old, new)]
+    if others:
+        hint = "\n".join([*others[:_SHOWN], "plan the state files that are to be applied, and review that"])
+        raise RefusedError("the plan is of another state file; nothing was written", hint=hint)
+
+
+def _another_file(reviewed: str, given: str) -> bool:
+    """Whether two paths cannot be one file, seen from two working directories.
+
+    Of absolute ones nothing can be said: the plan may come from another machine.
+    """
+    paths = [PurePath(path.replace("\\", "/")) for path in (reviewed, given)]
+    if any(path.is_absolute() for path in paths):
+        return False
+    one, two = ([part for part in path.parts if part != ".."] for path in paths)
+    common = min(len(one), len(two))
+    return bool(common) and one[-common:] != two[-common:]
 
 
 def _differences(document: dict[str, Any], report: Report) -> list[str]:
@@ -119,8 +153,12 @@ def _other_keystores(document: dict[str, Any], report: Report) -> list[str]:
     """Where the plan is of other keystores than this run is over; a damaged plan file gives no lines, not an error."""
     try:
         old = {str(target["keystore"]) for target in document["targets"]}
+        states = [str(target["state"]) for target in document["targets"]]
     except (KeyError, TypeError):
         return []
+    given = [target.state for target in report.targets]
+    if given != states and sorted(given) == sorted(states):
+        return [_OTHER_ORDER]
     new = {target.location for target in report.targets}
     lines = [f"only in the reviewed plan: {location}" for location in sorted(old - new)]
     lines += [f"not in the reviewed plan: {location}" for location in sorted(new - old)]
@@ -129,6 +167,7 @@ def _other_keystores(document: dict[str, Any], report: Report) -> list[str]:
 
 
 _SHOWN = 10
+_OTHER_ORDER = "the reviewed plan is of the same state files in another order: give STATE in the same order"
 _SAME_FILES = "a plan holds for the state files that it was made of: give the same STATE, --shard and --changed-since"
 
 
@@ -142,6 +181,12 @@ def _receiver_lines(verdict: dict[str, Any]) -> list[str]:
     ]
 
 
+def _side_effects(change: dict[str, Any]) -> str:
+    """Of which entries Java will show another chain."""
+    affected = [f"{one['alias']} {' < '.join(one['chain_after'])}" for one in change["affects"]]
+    return f"; changes the chain of {', '.join(affected)}" if affected else ""
+
+
 def _lines(document: dict[str, Any]) -> list[str]:
     """Each change in one line, with all that the digest looks at; a damaged plan file gives no lines, not an error."""
     lines = []
@@ -152,7 +197,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
                 after = change["after"] or {}
                 wanted = after.get("sha256") or ", ".join(f"{key} {value}" for key, value in sorted(after.items()))
                 what = f"{change['action']} {change['alias']} in {target['keystore']} ({change['reason']})"
-                lines.append(f"{what}: {before} -> {wanted}")
+                lines.append(f"{what}: {before} -> {wanted}{_side_effects(change)}")
             lines += [line for verdict in target.get("receivers", ()) for line in _receiver_lines(verdict)]
     except (KeyError, TypeError, AttributeError, IndexError):
         return []

@@ -19,7 +19,7 @@ from reconciler.desired.not_yet import not_yet
 from reconciler.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from jsonschema.protocols import Validator
 
@@ -204,7 +204,8 @@ def _unknown_key(document: Document, path: Path, error: Any, role: str) -> Probl
     hint = (
         _elsewhere(tuple(parents), str(key), error.instance)
         or _abbreviated(str(key), known)
-        or _suggestion(str(key), list(known))
+        or _one_level_up(tuple(parents), str(key), known)
+        or _suggestion(str(key), list(known), _missing(error))
     )
     return Problem("unknown-key", message, document.source(path, key=True), hint=hint)
 
@@ -213,6 +214,17 @@ def _abbreviated(key: str, known: dict[str, Any]) -> str | None:
     """The key whose title names the abbreviation: `CN` is `commonName`, whose title is "Common name (CN)"."""
     name = next((name for name, value in known.items() if f"({key.upper()})" in value.get("title", "")), None)
     return name and f"did you mean `{name}`?"
+
+
+def _one_level_up(path: Path, key: str, known: dict[str, Any]) -> str | None:
+    """A hint for a key that stands beside the one below which it belongs."""
+    below = (name for name, value in known.items() if key in value.get("properties", {}))
+    return next((f"it belongs below {spelled([*path, name])}" for name in below), None)
+
+
+def _missing(error: Any) -> list[str]:
+    """The keys that have to be there and are not."""
+    return [name for name in error.schema.get("required", ()) if name not in error.instance]
 
 
 def _elsewhere(path: Path, key: str, instance: Section) -> str | None:
@@ -249,13 +261,16 @@ def _of_another_kind(key: str, kinds: dict[str, str], here: str) -> str | None:
     return next((kind for kind in others if key in definitions[kinds[kind]]["properties"]), None)
 
 
-def _suggestion(key: str, known: list[str]) -> str:
+def _suggestion(key: str, known: list[str], missing: Sequence[str] = ()) -> str:
     import difflib
 
     by_lower = {name.lower(): name for name in known}
     near = difflib.get_close_matches(key.lower(), by_lower, n=1, cutoff=0.6)
     if near:
         return f"did you mean `{by_lower[near[0]]}`?"
+    # One name too many where one is missing: most likely it is that one in other words (`expires` for `until`).
+    if len(missing) == 1:
+        return f"did you mean `{missing[0]}`?"
     return f"known here: {', '.join(known)}" if known else "nothing can stand here"
 
 

@@ -26,6 +26,9 @@ _EMOJI = re.compile(r":(?=[\w+-]+:)")
 _BLOCK = re.compile(r"^[-+= ]|^\d(?=\d{0,8}[.)])")
 # In a code span nothing has a meaning but the backtick that ends it and the bar that ends a table cell.
 _PLAIN_CODE = re.compile(r"[^`|\\ ](?:[^`|\\]*[^`|\\ ])?")
+# What begins a tag, a comment or an entity is written as one all the same: not everything that shows Markdown (a mail,
+# a log, an older renderer) knows a code span when it sees one.
+_MARKUP = re.compile(r"<[^ ]|&[#\w]")
 _CODE_ENTITIES = str.maketrans(
     {char: f"&#{ord(char)};" for char in "<>&|\\`*_[]~#$:!"}
     # Mail addresses are looked for in the finished text, entities and all.
@@ -47,7 +50,7 @@ def code(text: str) -> str:
     shown = clipped(printable(text), _LONGEST)
     if not shown:
         return ""
-    if _PLAIN_CODE.fullmatch(shown):
+    if _PLAIN_CODE.fullmatch(shown) and not _MARKUP.search(shown):
         return f"`{shown}`"
     return f"<code>{shown.translate(_CODE_ENTITIES)}</code>"
 

@@ -358,7 +358,7 @@ def test_a_reviewed_plan_of_a_keystore_that_cannot_be_read_is_in_the_reports(cha
     assert json.loads(content(changed, "a.json"))["targets"][0]["error"]["exit_code"] == 3
 
 
-def test_a_mass_change_is_refused_and_in_the_reports(repository):
+def _six_of_eight_are_to_go(repository):
     names = [f"root{number}" for number in range(8)]
     for name in names:
         repository.write(f"{name}.pem", authority(name).pem)
@@ -366,9 +366,21 @@ def test_a_mass_change_is_refused_and_in_the_reports(repository):
     assert repository.apply().code == 0
     repository.declare(f"aliases: {{absent: [{', '.join(names[:6])}]}}\n" + roots(root7="root7.pem"))
 
+
+def test_a_mass_change_is_refused_and_in_the_reports(repository):
+    _six_of_eight_are_to_go(repository)
+
     assert run(repository, "apply", *ALL).code == 4
     for name in ("text", "markdown", "html", "sarif", "junit", "json"):
         assert "6 of 8" in content(repository, FILES[name]), name
+
+
+def test_whoever_reviews_a_mass_change_reads_that_apply_refuses_it(repository):
+    _six_of_eight_are_to_go(repository)
+
+    assert run(repository, "plan", *ALL).code == 0
+    for name in ("text", "markdown", "html", "json"):
+        assert "--allow-mass-change" in content(repository, FILES[name]), name
 
 
 def test_without_a_terminal_and_without_yes_the_reports_say_so(changed):

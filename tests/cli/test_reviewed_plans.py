@@ -215,6 +215,46 @@ def test_a_reviewed_plan_of_several_keystores_runs_whole_or_not_at_all(planned_p
     assert repository.files() == before
 
 
+@pytest.fixture
+def twins(planned_pkcs12):
+    """Two keystores of one name with the same to do, in two directories."""
+    for name in ("prod", "test"):
+        twin = Repository(planned_pkcs12.directory / name, "jks")
+        twin.write("new.pem", authority("new").pem)
+        twin.declare(roots(new="new.pem"), create=True)
+    assert planned_pkcs12.run("plan", "test/keystore.yaml", "--out", "plan.json").code == 0
+    return planned_pkcs12
+
+
+def test_the_plan_of_a_keystore_is_no_plan_of_its_twin(twins):
+    before = twins.files()
+
+    result = twins.run("apply", "prod/keystore.yaml", "--plan", "plan.json", "--yes")
+
+    assert (result.code, twins.files()) == (4, before)
+    assert "reviewed: test/keystore.yaml, given: prod/keystore.yaml" in result.err
+
+
+@pytest.mark.parametrize("state", ["./keystore.yaml", "../test/keystore.yaml", "{}/keystore.yaml"])
+def test_a_plan_runs_from_another_working_directory(twins, state, monkeypatch):
+    monkeypatch.setattr(twins, "directory", inside := twins.directory / "test")
+
+    assert twins.run("apply", state.format(inside), "--plan", "../plan.json", "--yes").code == 0
+
+
+def test_the_same_keystores_in_another_order_are_told_as_that(planned_pkcs12):
+    second = Repository(planned_pkcs12.directory / "second", "jks")
+    second.write("new.pem", authority("new").pem)
+    second.declare(roots(new="new.pem"), create=True)
+    assert planned_pkcs12.run("plan", "keystore.yaml", "second/keystore.yaml", "--out", "plan.json").code == 0
+    before = planned_pkcs12.files()
+
+    result = planned_pkcs12.run("apply", "second/keystore.yaml", "keystore.yaml", "--plan", "plan.json", "--yes")
+
+    assert (result.code, planned_pkcs12.files()) == (4, before)
+    assert "of the same state files in another order" in result.err
+
+
 def test_without_a_plan_one_broken_keystore_does_not_stop_the_others(planned_pkcs12):
     repository = planned_pkcs12
     second = Repository(repository.directory / "second", "jks")
@@ -226,6 +266,56 @@ def test_without_a_plan_one_broken_keystore_does_not_stop_the_others(planned_pkc
     assert result.code == 3
     assert [one.get("error", {}).get("exit_code") for one in result.document["targets"]] == [None, 3]
     assert set(repository.entries()) == {"old", "new", "created"}
+
+
+# ------------------------------------------------------------------------- a file that does not say what its digest stands for
+
+
+def _without_changes(target):
+    target["changes"] = []
+
+
+def _with_another_certificate(target):
+    target["changes"][0]["after"]["sha256"] = "0" * 64
+
+
+def _with_a_stronger_key(target):
+    target["changes"][-1]["after"]["key"] = "EC secp521r1"
+
+
+def _with_another_alias(target):
+    target["changes"][0]["alias"] = "harmless"
+
+
+def _with_a_side_effect(target):
+    target["changes"][0]["affects"] = [{"alias": "other", "chain_before": [], "chain_after": []}]
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [_without_changes, _with_another_certificate, _with_a_stronger_key, _with_another_alias, _with_a_side_effect],
+)
+def test_a_plan_file_that_was_edited_under_its_digest_is_refused(planned_pkcs12, edited):
+    targets = json.loads((planned_pkcs12.directory / "plan.json").read_text())["targets"]
+    edited(targets[0])
+    edit(planned_pkcs12, targets=targets)
+
+    refused(planned_pkcs12, "says something else than its digest", "now, not reviewed: ")
+
+
+def test_a_plan_file_without_its_targets_is_refused(planned_pkcs12):
+    edit(planned_pkcs12, targets=[])
+
+    refused(planned_pkcs12, "says something else than its digest")
+
+
+def test_another_wording_in_the_plan_file_is_no_other_plan(planned_pkcs12):
+    targets = json.loads((planned_pkcs12.directory / "plan.json").read_text())["targets"]
+    targets[0]["changes"][0]["message"] = "said in another way"
+    targets[0]["changes"][0]["source"]["line"] = 99
+    edit(planned_pkcs12, targets=targets)
+
+    assert apply_plan(planned_pkcs12).code == 0
 
 
 # ---------------------------------------------------------------------------------------------------- times

@@ -82,6 +82,13 @@ def test_what_is_wrong_is_said_at_its_line(repository: Repository, item: str, ex
     assert problem.source.line == 4
 
 
+@pytest.mark.parametrize("word", ["expires", "expiry", "validUntil"])
+def test_another_word_for_the_day_gets_the_right_one_as_a_hint(repository: Repository, word: str) -> None:
+    item = f"{{alias: a, sha256: {PIN}, {WHO.replace('until', word)}}}"
+    hints = {problem.message: problem.hint for problem in repository.problems_in(f"accepted:\n- {item}\n")}
+    assert hints[f"unknown key '{word}' in `accepted[0]`"] == "did you mean `until`?"
+
+
 @pytest.mark.parametrize("value", ["{}", "null", "text", "[[]]"])
 def test_a_section_of_another_shape_is_an_error_and_no_crash(repository: Repository, value: str) -> None:
     assert repository.problems_in(f"accepted: {value}\n")

@@ -47,6 +47,10 @@ def test_two_files_that_contradict_each_other_name_both_lines(repository: Reposi
             "3:19: [unknown-key] unknown key 'weak-rsaa' in `policy.checks` (did you mean `weak-rsa`?)",
         ),
         (
+            "policy: {weak-rsa: error}",
+            "3:10: [unknown-key] unknown key 'weak-rsa' in `policy` (it belongs below `policy.checks`)",
+        ),
+        (
             "policy: {checks: {weak-rsa: eror}}",
             ("3:29: [wrong-value] `policy.checks.weak-rsa` is 'eror': must be one of error, warning, note, off "
             "(did you mean `error`?)"),

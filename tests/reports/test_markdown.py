@@ -135,6 +135,13 @@ def test_text_at_the_start_of_a_block_opens_nothing(text: str) -> None:
     assert page.tags <= {"p", "span"}
 
 
+def test_no_tag_and_no_comment_of_somebody_else_stands_in_the_source() -> None:
+    assert "<script>" not in code("<script>alert(1)</script>")
+    assert "<!-- reconcile: drift -->" not in code("<!-- reconcile: drift -->")
+    assert "&lt;" not in code("&lt;b&gt;")
+    assert code("leaf < authority & root") == "`leaf < authority & root`"
+
+
 def test_long_values_are_clipped() -> None:
     assert len(escaped("x" * 5000)) == len(clipped("x" * 5000, 300))
 
