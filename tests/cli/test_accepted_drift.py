@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.cli.pki import authority, pair
+from tests.cli.repository import pairs
 
 TODAY = datetime.now(UTC).date()
+SPEC = (
+    "{{key: {{algorithm: EC, curve: secp256r1}}, subject: {{commonName: a.example.com}}, issuer: {{type: self-signed}}, "
+    "validity: {}, renewBefore: {}}}"
+)
 OLD, NEW, STRAY = authority("Old"), authority("New"), authority("Stray")
 
 
@@ -188,3 +194,49 @@ def test_what_only_the_keystore_shows_is_a_warning_until_the_file_says_error(aga
     against.declare(ERROR)
     assert against.run("drift", "keystore.yaml").code == 1
     assert against.run("validate", "keystore.yaml").code == 0
+
+
+def test_an_error_about_one_entry_does_not_keep_the_nightly_renewal_of_another(repository):
+    """A working connection is not broken by housekeeping: what stops by itself on a day must not stop renewals."""
+    leaf = pair("leaf.example.com")
+    repository.write("leaf.pem", leaf.pem)
+    roots = "trustedRoots: {root: {file: leaf.pem}}\n"
+    repository.declare(roots + pairs(due=SPEC.format("365d", "30d"), long=SPEC.format("900d", "30d")), create=True)
+    assert repository.apply().code == 0
+    old = repository.entries()
+    due = pairs(due=SPEC.format("400d", "399d"), long=SPEC.format("950d", "949d"))
+    policy = "policy: {checks: {root-not-ca: error, validity-too-long: error}, maximumValidity: 400d}\n"
+    repository.declare(roots + due + policy)
+    arguments = ["--yes", "--renewals-only", "--report", "json=done.json", "--report", "text=done.txt"]
+
+    night = repository.run("apply", "keystore.yaml", *arguments)
+
+    assert night.code == 1
+    assert "root: the certificate does not say that it is a CA (policy: root-not-ca)" in night.err
+    assert "long: valid for 950 days, and the policy allows 400 days (policy: validity-too-long)" in night.err
+    assert "nothing was done" not in night.err
+    now = repository.entries()
+    assert now["due"]["certificates"][0]["sha256"] != old["due"]["certificates"][0]["sha256"]
+    assert now["long"]["certificates"][0]["sha256"] == old["long"]["certificates"][0]["sha256"], (
+        "what is against the policy is not made once more"
+    )
+    [target] = json.loads((repository.directory / "done.json").read_text())["targets"]
+    assert {one["check"] for one in target["policy"] if one["severity"] == "error"} == {
+        "root-not-ca", "validity-too-long",
+    }  # fmt: skip
+    assert "root-not-ca" in (repository.directory / "done.txt").read_text()
+
+    by_day = repository.apply()
+    assert by_day.code == 1
+    assert repository.entries() == now
+
+
+def test_a_refusal_by_the_policy_says_which_errors_in_every_report(against):
+    files = {name: f"refused.{name}" for name in ("text", "markdown", "junit", "json")}
+    reports = [word for name, file in files.items() for word in ("--report", f"{name}={file}")]
+    assert against.apply(*reports).code == 1
+    for file in files.values():
+        assert "root-not-ca" in (against.directory / file).read_text(), file
+    text = (against.directory / files["text"]).read_text()
+    assert "the policy has 1 error" in text
+    assert "in the desired state" not in text
