@@ -77,7 +77,7 @@ def _invalid_json(error: DesiredStateError) -> str:
         }
         for problem in error.problems
     ]
-    return _dumped({"format_version": "1", "valid": False, "problems": rows})
+    return _dumped({"format_version": "1", "valid": False, "problems": rows, "states": [], "policy": []})
 
 
 def _invalid_markdown(error: DesiredStateError) -> str:
