@@ -363,7 +363,7 @@ def _apply(member: Member, now: datetime) -> Iterator[_Part]:
     yield from _side_by_side([(one.change, one) for one in outcomes if one.status is OutcomeStatus.APPLIED])
     yield from _policy(member)
     if member.verdict is Verdict.APPLIED:
-        yield _Part(("Read again and compared: nothing is left to do.",))
+        yield _Part(("Read again and compared: all is as planned.",))
 
 
 _RESULTS = {

@@ -353,7 +353,7 @@ def _closing(outcomes: tuple[Outcome, ...], paint: Palette) -> str:
     counts = {status: sum(outcome.status is status for outcome in outcomes) for status in OutcomeStatus}
     if counts[OutcomeStatus.APPLIED] == len(outcomes):
         what = f"all {len(outcomes)} changes" if len(outcomes) != 1 else "1 change"
-        return f"  {paint.strong('Applied')}: {what}; read again and compared, nothing is left to do"
+        return f"  {paint.strong('Applied')}: {what}; read again and compared, all is as planned"
     words = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     return f"  {paint.bad('Applied in part')}: {words}"
 
