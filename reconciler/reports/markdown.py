@@ -355,8 +355,8 @@ def _totals(member: Member) -> str:
 def _apply(member: Member, now: datetime) -> Iterator[_Part]:
     outcomes = member.target.outcomes
     if outcomes is None:
+        yield from _policy(member)
         if member.target.failure is None:
-            yield from _policy(member)
             yield _Part((_totals(member),))
         return
     yield _Part(table_head(("result", "change", "alias", "certificate now")), [_outcome(one, now) for one in outcomes])

@@ -231,12 +231,30 @@ def test_an_error_about_one_entry_does_not_keep_the_nightly_renewal_of_another(r
     assert repository.entries() == now
 
 
+REPORTS = ("text", "markdown", "junit", "json", "html", "sarif", "prometheus")
+
+
 def test_a_refusal_by_the_policy_says_which_errors_in_every_report(against):
-    files = {name: f"refused.{name}" for name in ("text", "markdown", "junit", "json")}
-    reports = [word for name, file in files.items() for word in ("--report", f"{name}={file}")]
+    reports = [word for name in REPORTS for word in ("--report", f"{name}=refused.{name}")]
     assert against.apply(*reports).code == 1
-    for file in files.values():
-        assert "root-not-ca" in (against.directory / file).read_text(), file
-    text = (against.directory / files["text"]).read_text()
-    assert "the policy has 1 error" in text
+    for name in REPORTS:
+        assert "root-not-ca" in (against.directory / f"refused.{name}").read_text(), name
+    text = (against.directory / "refused.text").read_text()
+    assert "not applied: the policy has 1 error" in text
     assert "in the desired state" not in text
+
+
+def test_a_refusal_by_the_policy_tells_each_error_once_and_where_it_is(against):
+    against.write("other.yaml", "apiVersion: reconciler/v1\nkeystore: {type: jks, path: live/other, create: true, "
+                  "password: {env: STORE_PASSWORD}}\n")  # fmt: skip
+    reports = ["--report", "sarif=refused.sarif", "--report", "json=refused.json", "--report", "markdown=refused.md"]
+    assert against.run("apply", "keystore.yaml", "other.yaml", "--yes", *reports).code == 1
+    [run] = json.loads((against.directory / "refused.sarif").read_text())["runs"]
+    about = [one for one in run["results"] if "does not say that it is a CA" in one["message"]["text"]]
+    assert [one["ruleId"] for one in about] == ["root-not-ca"]
+    first, second = json.loads((against.directory / "refused.json").read_text())["targets"]
+    assert first["error"]["message"] == "not applied: the policy has 1 error"
+    assert second["error"]["message"] == "not applied: the policy has errors in other keystores"
+    assert second["error"]["tried"] is False
+    page = (against.directory / "refused.md").read_text()
+    assert page.count("does not say that it is a CA") == 1
