@@ -258,3 +258,16 @@ def test_a_refusal_by_the_policy_tells_each_error_once_and_where_it_is(against):
     assert second["error"]["tried"] is False
     page = (against.directory / "refused.md").read_text()
     assert page.count("does not say that it is a CA") == 1
+
+
+def test_the_validation_of_a_large_fleet_fits_into_a_comment_and_says_what_it_cut(against):
+    body = "".join(f"  root_{number:04}: {{file: leaf.pem}}\n" for number in range(600))
+    against.declare(f"trustedRoots:\n{body}", create=True)
+    page = against.run("validate", "keystore.yaml", "--format", "markdown").out
+    assert len(page.encode()) < 65_000
+    assert "more rows" in page
+    assert "**Cut** to fit into one comment" in page
+    against.declare(f"trustedRoots:\n{body.replace('leaf.pem', 'none.pem')}", create=True)
+    page = against.run("validate", "keystore.yaml", "--format", "markdown").out
+    assert len(page.encode()) < 65_000
+    assert "**Cut** to fit into one comment" in page
