@@ -65,7 +65,8 @@ def speaks_of(one: Accepted, finding: Finding) -> bool:
     leaf = finding.live.leaf if finding.live else None
     if leaf is None or leaf.sha256 != one.sha256 or alias_key(one.alias) != alias_key(finding.alias):
         return False
-    return not one.fields or {difference.field for difference in finding.differences} <= one.fields
+    differing = {difference.field for difference in finding.differences}
+    return not one.fields or (bool(differing) and differing <= one.fields)
 
 
 def is_past(one: Accepted, now: datetime) -> bool:

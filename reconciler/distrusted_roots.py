@@ -121,7 +121,7 @@ _STATEMENTS = (
             ("c7ba6567de93a798ae1faa791e712d378fae1f93c4397fea441bb7cbe6fd5995", "StartCom Certification Authority G2"),
         ),
     ),
-    # Entrust: JDK, EntrustTLSPolicy.
+    # Entrust and AffirmTrust: JDK, EntrustTLSPolicy; newer ones have the AffirmTrust roots no more.
     _Statement(
         date(2024, 11, 11),
         _ISSUED_AFTER.format("2024-11-11"),
@@ -147,6 +147,10 @@ _STATEMENTS = (
                 "6dc47172e01cbcb0bf62580d895fe2b8ac9ad4f873801e0c10b9c837d21eb177",
                 "Entrust.net Certification Authority (2048)",
             ),
+            ("0376ab1d54c5f9803ce4b2e201a0ee7eef7b57b636e8a93c9b8d4860c96f5fa7", "AffirmTrust Commercial"),
+            ("0a81ec5a929777f145904af38d5d509f66b5e2c58fcdb531058b0e17f3f0b41b", "AffirmTrust Networking"),
+            ("70a73f7f376b60074248904534b11482d5bf0e698ecc498df52577ebf2e93b9a", "AffirmTrust Premium"),
+            ("bd71fdf6da97e4cf62d1647add2581b07d79adf8397eb4ecba9c5e8488821423", "AffirmTrust Premium ECC"),
         ),
     ),
     # Camerfirma: JDK, CamerfirmaTLSPolicy.
@@ -155,6 +159,16 @@ _STATEMENTS = (
         _ISSUED_AFTER.format("2025-04-15"),
         "https://bugs.openjdk.org/browse/JDK-8347738",
         (("063e4afac491dfd332f3089b8542e94617d893d7fe944e10a7937ee29d9693c0", "Chambers of Commerce Root - 2008"),),
+    ),
+    # Chunghwa Telecom and Netlock, as Chrome has it; the ePKI root is Java's as well, see below.
+    _Statement(
+        date(2025, 7, 31),
+        "Chrome refuses server certificates below it that were issued after 2025-07-31",
+        "https://security.googleblog.com/2025/05/sustaining-digital-certificate-security-chrome-root-store-changes.html",
+        (
+            ("f015ce3cc239bfef064be9f1d2c417e1a0264a0a94be1f0c8d121864eb6949cc", "HiPKI Root CA - G1"),
+            ("6c61dac3a2def031506be036d2a6fe401994fbd13df9c8d466599274c446ec98", "NetLock Arany (Class Gold)"),
+        ),
     ),
     # Chunghwa Telecom: JDK, ChunghwaTLSPolicy.
     _Statement(

@@ -57,6 +57,12 @@ class DesiredStateError(ReconcileError):
 class PolicyError(DesiredStateError):
     """The policy of the state file has errors; carries each of them."""
 
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(problems)
+        count = len(problems)
+        self.message = f"the policy has {count} error{'s' if count != 1 else ''}"
+        self.args = (self.message,)
+
 
 class KeystoreUnreadableError(ReconcileError):
     """The live keystore could not be read: missing, unreachable, wrong password, corrupt."""

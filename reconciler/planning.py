@@ -98,6 +98,7 @@ def plan_target(  # noqa: PLR0913  # each is a fact of its own
     verify: Verify,
     *,
     renewals_only: bool = False,
+    barred: frozenset[str] = frozenset(),
     outlook: Outlook | None = None,
 ) -> TargetPlan:
     """What apply would do to one keystore.
@@ -109,6 +110,7 @@ def plan_target(  # noqa: PLR0913  # each is a fact of its own
         preview: What the keystore would show after some writes.
         verify: Whether the first certificate was signed with the key of the second.
         renewals_only: Plan only what time and arrived answers ask for.
+        barred: The identities of aliases for which that is not done either.
         outlook: What is known of the receivers beside the desired state.
 
     Raises:
@@ -122,7 +124,7 @@ def plan_target(  # noqa: PLR0913  # each is a fact of its own
     migration = None if renewals_only else due(desired, live)
     tried = preview if migration is None else partial(preview, migration=migration)
     findings = _held_back(findings, desired, live, tried, (now, verify, outlook))
-    changes = _all_changes(findings, desired, live, renewals_only=renewals_only)
+    changes = _all_changes(findings, desired, live, renewals_only=renewals_only, barred=barred)
     if migration is None:
         plan = TargetPlan(desired, live, findings, with_affects(changes, desired, live, preview, verify))
     else:
@@ -133,12 +135,17 @@ def plan_target(  # noqa: PLR0913  # each is a fact of its own
 
 
 def _all_changes(
-    findings: Sequence[Finding], desired: DesiredState, live: Snapshot, *, renewals_only: bool
+    findings: Sequence[Finding],
+    desired: DesiredState,
+    live: Snapshot,
+    *,
+    renewals_only: bool,
+    barred: frozenset[str] = frozenset(),
 ) -> tuple[Change, ...]:
     changes = [
         change
         for finding in findings
-        if not renewals_only or _is_asked_for_by_time(finding)
+        if not renewals_only or (_is_asked_for_by_time(finding) and alias_key(finding.alias) not in barred)
         for change in _changes(finding, desired)
     ]
     if not live.exists and not renewals_only:

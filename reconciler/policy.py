@@ -153,17 +153,29 @@ def judge(plan: TargetPlan, now: datetime) -> tuple[PolicyFinding, ...]:
     return _judge(Case(plan.desired, now, plan))
 
 
-def _judge(case: Case) -> tuple[PolicyFinding, ...]:
+def barred(desired: DesiredState, now: datetime) -> frozenset[str]:
+    """The identities of the aliases that are declared against the policy: nothing is to be made as they are declared.
+
+    Args:
+        desired: What the files say.
+        now: As in `judge_declared`.
+    """
+    found = _found(Case(desired, now))
+    errors = [about for about, finding in found if finding.level is PolicyLevel.ERROR]
+    return frozenset(alias_key(about.alias) for about in errors if isinstance(about, Exhibit))
+
+
+def _found(case: Case) -> Iterator[tuple[Exhibit | Receiver | Accepted, PolicyFinding]]:
     levels = case.desired.policy.levels
-    found = [
-        finding
-        for check in CHECKS
-        if levels.get(check.id) is not PolicyLevel.OFF
-        for about, message in check.look(case)
-        if (finding := _finding(check, about, message, levels.get(check.id))).level is not PolicyLevel.OFF
-    ]
+    for check in CHECKS:
+        if levels.get(check.id) is not PolicyLevel.OFF:
+            for about, message in check.look(case):
+                yield about, _finding(check, about, message, levels.get(check.id))
+
+
+def _judge(case: Case) -> tuple[PolicyFinding, ...]:
     once: dict[tuple[object, ...], PolicyFinding] = {}
-    for one in found:  # what is declared so is live so after an apply
+    for _, one in _found(case):  # what is declared so is live so after an apply
         once.setdefault((one.check, one.level, one.alias, one.message, one.source), one)
     return tuple(sorted(once.values(), key=lambda finding: _GRAVEST_FIRST.index(finding.level)))
 

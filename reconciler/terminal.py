@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.errors import DesiredStateError, PlanRefusedError
+from reconciler.errors import DesiredStateError, PlanRefusedError, PolicyError
 from reconciler.reports.printable import Palette, printable
 
 if TYPE_CHECKING:
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 def print_error(error: ReconcileError) -> None:
     """An error on standard error: what, where, and what to do, once for each problem."""
     match error:
+        case PolicyError():
+            for problem in error.problems:
+                _print_problem(problem)
+            if len(error.problems) > 1:
+                say(error.message)
         case DesiredStateError() | PlanRefusedError():
             for problem in error.problems:
                 _print_problem(problem)

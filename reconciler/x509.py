@@ -92,6 +92,7 @@ _SIGNATURE_ALGORITHMS = {
     "1.2.840.113549.1.1.12": "SHA384withRSA",
     "1.2.840.113549.1.1.13": "SHA512withRSA",
     "1.2.840.113549.1.1.14": "SHA224withRSA",
+    "1.3.14.3.2.29": "SHA1withRSA",  # OIW's own number, of old Microsoft tools
     "1.2.840.10045.4.1": "SHA1withECDSA",
     "1.2.840.10045.4.3.1": "SHA224withECDSA",
     "1.2.840.10045.4.3.2": "SHA256withECDSA",
@@ -221,7 +222,7 @@ class X509Certificate:
 
     @cached_property
     def signature_algorithm(self) -> str | None:
-        return self._fact(lambda parsed: _named(parsed.signature_algorithm_oid.dotted_string, _SIGNATURE_ALGORITHMS))
+        return self._fact(_signature_name)
 
     @cached_property
     def subject_alt_names(self) -> tuple[str, ...] | None:
@@ -723,6 +724,15 @@ def _to_general_name(text: str) -> x509.GeneralName:
 
 def _named(oid: str, names: dict[str, str]) -> str:
     return names.get(oid, oid)
+
+
+def _signature_name(parsed: x509.Certificate) -> str:
+    """As Java names it; of RSASSA-PSS, whose parameters say the digest, one that is broken is named as well."""
+    name = _named(parsed.signature_algorithm_oid.dotted_string, _SIGNATURE_ALGORITHMS)
+    if name != "RSASSA-PSS":
+        return name
+    digest = parsed.signature_hash_algorithm
+    return f"{digest.name.upper()}withRSAandMGF1" if digest is not None and digest.name in {"md5", "sha1"} else name
 
 
 def _key_size(key: Any) -> int | None:

@@ -77,6 +77,7 @@ def command(
       reconcile apply keystore.yaml --plan plan.json --yes --report html=applied.html
     """
     from reconciler.commands.carrying_out import carry_out, exit_code_of
+    from reconciler.commands.policy_checks import exit_code_of_errors, refuse_policy_errors
     from reconciler.commands.receiver_checks import ReceiverWishes, outlook_of
     from reconciler.commands.report_files import check_report_files, format_on_output, publish, refused, write_files
     from reconciler.commands.reviewed import check_age, max_age, read_reviewed
@@ -103,25 +104,26 @@ def command(
         return _not_as_reviewed(report, format_name, reports)
     try:
         _check(report, reviewed, wishes, now, allow_mass_change=allow_mass_change)
+        if not renewals_only:
+            refuse_policy_errors(report)
         _show_and_confirm(report, format_name, yes=yes)
     except ReconcileError as error:
         write_files(refused(report, error), reports)
         raise
     done = carry_out(report, datetime.now(UTC), jobs, how.failures)
     published = publish(done, format_name, reports)
-    return worst([*exit_codes(done), *map(exit_code_of, done.targets), *published])
+    against = exit_code_of_errors(done) if renewals_only else 0
+    return worst([*exit_codes(done), *map(exit_code_of, done.targets), *published, against])
 
 
 def _check(
     report: Report, reviewed: ReviewedPlan | None, wishes: ReceiverWishes, now: datetime, *, allow_mass_change: bool
 ) -> None:
-    """Refuse what was not reviewed, deletes much at once, would break a connection, or the policy forbids.
+    """Refuse what was not reviewed, deletes much at once, or would break a connection.
 
     Raises:
         RefusedError: as said.
-        PolicyError: the policy has errors.
     """
-    from reconciler.commands.policy_checks import refuse_policy_errors
     from reconciler.commands.receiver_checks import refuse_breaking
     from reconciler.commands.reviewed import check_same
     from reconciler.planning import check_mass_change
@@ -133,7 +135,6 @@ def _check(
             if target.plan is not None:
                 check_mass_change(target.plan)
     refuse_breaking(report, wishes, now, open_live_keys=True)
-    refuse_policy_errors(report)
 
 
 def _show_and_confirm(report: Report, format_name: str, *, yes: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,13 +35,14 @@ def command(state: str, format_name: str) -> int:
       reconcile history keystore.yaml --format json
     """
     from reconciler.commands.output import write
+    from reconciler.reports.json_text import dump
 
     desired, keystore = with_history(state)
     version = keystore.read().version
     told = list(_told(keystore, version))
     if format_name == "json":
         document = {"format_version": "1", "keystore": desired.keystore.location, "runs": told}
-        write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        write(dump(document))
     else:
         write("".join(f"{line}\n" for line in _text(desired, told)))
     return 0

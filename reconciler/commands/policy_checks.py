@@ -21,6 +21,18 @@ def refuse_policy_errors(report: Report) -> None:
     refuse_errors(finding for target in report.targets if target.plan for finding in target.plan.policy)
 
 
+def exit_code_of_errors(report: Report) -> int:
+    """What the nightly run makes of errors: told, and no reason to leave the renewals of other aliases undone."""
+    from reconciler.terminal import print_error
+
+    try:
+        refuse_policy_errors(report)
+    except PolicyError as error:
+        print_error(error)
+        return error.exit_code
+    return 0
+
+
 def refuse_errors(findings: Iterable[PolicyFinding]) -> None:
     """The same for findings.
 

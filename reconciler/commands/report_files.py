@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconciler.commands.replaceable import check_no_loss
-from reconciler.errors import ReconcileError
+from reconciler.errors import PolicyError, ReconcileError
 from reconciler.reports.table import FORMATS, render
 from reconciler.terminal import leave_output, print_error
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-    from reconciler.model import DesiredState, Report
+    from reconciler.model import DesiredState, Failure, Report, TargetReport
 
     _ParamType = click.ParamType["ReportFile"]
 else:
@@ -179,15 +179,29 @@ def write_files(report: Report, reports: Sequence[ReportFile]) -> list[int]:
 
 def refused(report: Report, error: ReconcileError) -> Report:
     """The report of an apply that did not begin: the reason stands at every keystore that was to be changed."""
-    from reconciler.commands.targets import failure_of
-
-    failure = failure_of(error)
     wanted = {target.state for target in report.targets if target.plan and target.plan.changes}
     targets = tuple(
-        replace(target, failure=target.failure or failure) if target.state in wanted or not wanted else target
+        replace(target, failure=target.failure or _reason(target, error))
+        if target.state in wanted or not wanted
+        else target
         for target in report.targets
     )
     return replace(report, command="apply", targets=targets)
+
+
+def _reason(target: TargetReport, error: ReconcileError) -> Failure:
+    """Of the policy each keystore has its own findings, which every format tells: they are not told twice."""
+    from reconciler.commands.targets import failure_of
+    from reconciler.model import Failure
+    from reconciler.reports.facts import plural
+    from reconciler.reports.policy import errors
+
+    if not isinstance(error, PolicyError):
+        return failure_of(error)
+    count = len(errors(target))
+    if count:
+        return Failure(f"not applied: the policy has {plural(count, 'error')}", None, None, error.exit_code)
+    return Failure("not applied: the policy has errors in other keystores", None, None, error.exit_code, is_tried=False)
 
 
 def write_whole(path: Path, content: bytes) -> None:

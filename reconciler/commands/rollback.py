@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -196,6 +195,7 @@ def _still_asked_for(state: str) -> TargetPlan | None:
 def _finish(report: Report, run: Run, asked: TargetPlan | None, format_name: str) -> None:
     from reconciler.commands.output import write
     from reconciler.reports.document import report_document
+    from reconciler.reports.json_text import dump
 
     if format_name == "json":
         document = report_document(replace(report, command="rollback"))
@@ -204,7 +204,7 @@ def _finish(report: Report, run: Run, asked: TargetPlan | None, format_name: str
         if asked is not None:
             changes = report_document(_report(asked))["targets"][0]["changes"]
             document["git_still_asks_for"] = changes
-        write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        write(dump(document))
     elif report.targets[0].plan is not None and not report.targets[0].plan.changes:
         write(f"nothing to undo: the keystore is as it was before the run {run.id}\n")
     elif asked is not None:

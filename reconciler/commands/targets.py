@@ -149,7 +149,7 @@ def plan_state(state: DesiredState, now: datetime, how: Planning = AS_USUAL) -> 
     from reconciler.compare import incomplete
     from reconciler.desired import resolve
     from reconciler.planning import plan_target
-    from reconciler.policy import judge
+    from reconciler.policy import barred, judge
     from reconciler.x509 import is_signed_by
 
     resolved = resolve(state)
@@ -159,7 +159,10 @@ def plan_state(state: DesiredState, now: datetime, how: Planning = AS_USUAL) -> 
         live = reader.complete(live, incomplete(resolved, live), sap_keys=how.sap_keys)
         log("keystore read", keystore=state.keystore.location, entries=len(live.entries))
         only, outlook = how.renewals_only, how.outlook
-        plan = plan_target(resolved, live, now, reader.preview, is_signed_by, renewals_only=only, outlook=outlook)
+        held = barred(resolved, now) if only else frozenset()
+        plan = plan_target(
+            resolved, live, now, reader.preview, is_signed_by, renewals_only=only, barred=held, outlook=outlook
+        )
         if how.feasible:
             from reconciler.commands.foreseen import check_writable
 

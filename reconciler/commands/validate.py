@@ -77,14 +77,14 @@ def _invalid_json(error: DesiredStateError) -> str:
         }
         for problem in error.problems
     ]
-    return _dumped({"format_version": "1", "valid": False, "problems": rows})
+    return _dumped({"format_version": "1", "valid": False, "problems": rows, "states": [], "policy": []})
 
 
 def _invalid_markdown(error: DesiredStateError) -> str:
-    from reconciler.reports.markdown import table
+    from reconciler.reports.markdown import listing
 
     cells = [(str(p.source or ""), p.code, p.message, p.hint or "") for p in error.problems]
-    return "## Keystore validation\n\n" + "\n".join(table(("where", "code", "problem", "hint"), cells)) + "\n"
+    return listing("Keystore validation", (), ("where", "code", "problem", "hint"), cells)
 
 
 _INVALID = {"text": _invalid_text, "json": _invalid_json, "markdown": _invalid_markdown}
@@ -130,15 +130,13 @@ def _json(judged: Judged) -> str:
 
 
 def _markdown(judged: Judged) -> str:
-    from reconciler.reports.markdown import escaped, table
+    from reconciler.reports.markdown import escaped, listing
 
     lines = [f"- {escaped(state.name)}: {_verdict(found)}, {len(state.wanted)} declared" for state, found in judged]
     cells = [
         (one.level, one.check, one.alias, one.message, str(one.source or "")) for _, found in judged for one in found
     ]
-    if cells:
-        lines += ["", *table(("severity", "check", "alias", "what", "where"), cells)]
-    return "## Keystore validation\n\n" + "\n".join(lines) + "\n"
+    return listing("Keystore validation", lines, ("severity", "check", "alias", "what", "where"), cells)
 
 
 _JUDGED = {"text": _text, "json": _json, "markdown": _markdown}

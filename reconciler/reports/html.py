@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from functools import cache
 from hashlib import sha256
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -26,14 +27,16 @@ def render(report: Report, *, colour: bool = False) -> str:
     del colour
     environment = _environment()
     style, script = _source(environment, "report.css"), _source(environment, "report.js")
-    text: str = environment.get_template("report.html.j2").render(
+    text = StringIO()
+    for piece in environment.get_template("report.html.j2").generate(
         page=page(report),
         style=style,
         script=script,
         policy=f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "base-uri 'none'; form-action 'none'",
-    )
-    return text
+    ):
+        text.write(piece)
+    return text.getvalue()
 
 
 @cache

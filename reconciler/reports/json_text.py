@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from io import StringIO
 from typing import Any
 
 # JSON escapes C0 controls itself. Beyond them: DEL and C1 (a terminal obeys them), bidirectional and other invisible
@@ -16,8 +17,12 @@ _ESCAPED = re.compile(
 
 def dump(document: Any) -> str:
     """`document` as indented JSON with a line break at the end; other programs read the very same values from it."""
-    text = json.dumps(document, indent=2, ensure_ascii=False)
-    return _ESCAPED.sub(_escape, text) + "\n"
+    # In pieces: all of them together in a list take several times the memory of the text.
+    text = StringIO()
+    for piece in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(document):
+        text.write(piece)
+    text.write("\n")
+    return _ESCAPED.sub(_escape, text.getvalue())
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -23,7 +23,7 @@ from reconciler.reports.facts import (
 )
 from reconciler.reports.fleet import Verdict, causes, members
 from reconciler.reports.horizon import Term
-from reconciler.reports.markdown_escape import code, escaped, row, table, table_head
+from reconciler.reports.markdown_escape import code, escaped, row, table_head
 from reconciler.reports.side_by_side import CLASSIFICATIONS, PENDING, compare_change
 from reconciler.reports.standing import Severity
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from reconciler.reports.horizon import Ending
     from reconciler.reports.standing import Standing
 
-__all__ = ["escaped", "render", "table"]
+__all__ = ["escaped", "listing", "render"]
 
 # GitHub takes 65,536 characters for a comment. Counted in bytes, with room for what a workflow writes around it.
 LIMIT = 60_000
@@ -96,7 +96,20 @@ def _is_silent(command: str, member: Member) -> bool:
 # -------------------------------------------------------------------------------------------- cut to measure
 
 
-def _fitted(head: Sequence[str], parts: Sequence[_Part], closing: Sequence[str]) -> str:
+def listing(title: str, facts: Sequence[str], head: Sequence[str], cells: Iterable[Sequence[str]]) -> str:
+    """A page of facts, Markdown already, and of a table of texts from outside; it fits into a comment as well."""
+    rows = [row([escaped(cell) for cell in one]) for one in cells]
+    parts = [_Part((), facts)] if facts else []
+    parts += [_Part(table_head(head), rows)] if rows else []
+    return _fitted([f"## {title}", ""], parts, (), "The JSON has everything.")
+
+
+def _fitted(
+    head: Sequence[str],
+    parts: Sequence[_Part],
+    closing: Sequence[str],
+    everything: str = "The JSON and HTML reports have everything.",
+) -> str:
     page = _Page(LIMIT - _size(closing) - _CUT_NOTE)
     page.add(head)
     for part in parts:
@@ -104,7 +117,7 @@ def _fitted(head: Sequence[str], parts: Sequence[_Part], closing: Sequence[str])
     if page.cut:
         rows = f", {plural(page.cut_rows, 'row')} of tables among them" if page.cut_rows else ""
         note = f"**Cut** to fit into one comment: {plural(page.cut, 'part')}{rows}."
-        page.lines += [f"{note} The JSON and HTML reports have everything.", ""]
+        page.lines += [f"{note} {everything}", ""]
     return "".join(f"{line}\n" for line in (*page.lines, *closing))
 
 
@@ -355,15 +368,15 @@ def _totals(member: Member) -> str:
 def _apply(member: Member, now: datetime) -> Iterator[_Part]:
     outcomes = member.target.outcomes
     if outcomes is None:
+        yield from _policy(member)
         if member.target.failure is None:
-            yield from _policy(member)
             yield _Part((_totals(member),))
         return
     yield _Part(table_head(("result", "change", "alias", "certificate now")), [_outcome(one, now) for one in outcomes])
     yield from _side_by_side([(one.change, one) for one in outcomes if one.status is OutcomeStatus.APPLIED])
     yield from _policy(member)
     if member.verdict is Verdict.APPLIED:
-        yield _Part(("Read again and compared: nothing is left to do.",))
+        yield _Part(("Read again and compared: all is as planned.",))
 
 
 _RESULTS = {

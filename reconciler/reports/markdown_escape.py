@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reconciler.reports.printable import clipped, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
 # A comment that is not rendered: it tears apart what GitHub recognises in finished text, where no backslash helps:
 # @mentions, issue numbers, bare addresses, :emoji:.
@@ -53,13 +53,6 @@ def code(text: str) -> str:
     if _PLAIN_CODE.fullmatch(shown) and not _MARKUP.search(shown):
         return f"`{shown}`"
     return f"<code>{shown.translate(_CODE_ENTITIES)}</code>"
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """A table of texts from outside, or nothing at all where there are no rows."""
-    lines = [row([escaped(cell) for cell in cells]) for cells in rows]
-    if lines:
-        yield from (*table_head(head), *lines, "")
 
 
 def table_head(head: Sequence[str]) -> tuple[str, str]:

@@ -32,9 +32,14 @@ def loud(target: TargetReport) -> tuple[PolicyFinding, ...]:
     return tuple(finding for finding in policy_of(target) if finding.level is not PolicyLevel.NOTE)
 
 
+def errors(target: TargetReport) -> tuple[PolicyFinding, ...]:
+    """What stops a run."""
+    return tuple(finding for finding in policy_of(target) if finding.level is PolicyLevel.ERROR)
+
+
 def has_errors(target: TargetReport) -> bool:
     """Whether the policy stops a run."""
-    return any(finding.level is PolicyLevel.ERROR for finding in policy_of(target))
+    return bool(errors(target))
 
 
 def notes(target: TargetReport) -> str:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from reconciler.model import Change, Outcome, Report, TargetReport
+    from reconciler.model import Change, Outcome, PolicyFinding, Report, TargetReport
     from reconciler.reports.drift_groups import Group
     from reconciler.reports.fleet import Cause, Member
     from reconciler.reports.horizon import Ending
@@ -125,7 +125,12 @@ def _plan(member: Member, now: datetime, paint: Palette) -> Iterator[str]:
             yield from _change(change, columns, paint)
         yield ""
     yield from _unmended_lines(member, now, paint)
-    parts = (_accepted(member, now, paint), _policy(member, paint), _staying(member, paint), _receivers(member, paint))
+    parts = (
+        _accepted(member, now, paint),
+        _policy(policy.loud(member.target), paint),
+        _staying(member, paint),
+        _receivers(member, paint),
+    )
     for part in parts:
         if found := list(part):
             yield from (*([] if plan.changes else [""]), *found, "")
@@ -165,9 +170,8 @@ def _accepted(member: Member, now: datetime, paint: Palette) -> Iterator[str]:
         yield from _row(4, 8, alias, *_pieces(standing, now), (where, paint.quiet))
 
 
-def _policy(member: Member, paint: Palette) -> Iterator[str]:
+def _policy(found: Sequence[PolicyFinding], paint: Palette) -> Iterator[str]:
     """What the policy has to say, a line for each finding; notes are counted below, not listed."""
-    found = policy.loud(member.target)
     if found:
         yield f"  {paint.strong('Policy')}"
     columns = _alias_columns(finding.alias for finding in found)
@@ -312,9 +316,11 @@ def _apply(member: Member, _now: datetime, paint: Palette) -> Iterator[str]:
     for outcome in target.outcomes or ():
         yield from _outcome(outcome, columns, paint)
     yield from _failure(target, paint)
+    # Beside what was done only the errors, which say why the nightly run has left something undone.
+    told = policy.loud(target) if target.outcomes is None else policy.errors(target)
+    if found := list(_policy(told, paint)):
+        yield from ("", *found, "")
     if target.outcomes is None and target.failure is None:
-        if found := list(_policy(member, paint)):
-            yield from ("", *found, "")
         yield from _totals(member, paint)
     elif target.outcomes is not None:
         yield _closing(target.outcomes, paint)
@@ -347,7 +353,7 @@ def _closing(outcomes: tuple[Outcome, ...], paint: Palette) -> str:
     counts = {status: sum(outcome.status is status for outcome in outcomes) for status in OutcomeStatus}
     if counts[OutcomeStatus.APPLIED] == len(outcomes):
         what = f"all {len(outcomes)} changes" if len(outcomes) != 1 else "1 change"
-        return f"  {paint.strong('Applied')}: {what}; read again and compared, nothing is left to do"
+        return f"  {paint.strong('Applied')}: {what}; read again and compared, all is as planned"
     words = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     return f"  {paint.bad('Applied in part')}: {words}"
 
@@ -452,7 +458,7 @@ _TERM_TITLES = {
 _DRIFT_PARTS: tuple[Callable[[Member, datetime, Palette], Iterator[str]], ...] = (
     _differences,
     _expiries,
-    lambda member, _now, paint: _policy(member, paint),
+    lambda member, _now, paint: _policy(policy.loud(member.target), paint),
     lambda member, _now, paint: _receivers(member, paint, "drift"),
 )
 

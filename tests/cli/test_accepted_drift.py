@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.cli.pki import authority, pair
+from tests.cli.repository import pairs
 
 TODAY = datetime.now(UTC).date()
+SPEC = (
+    "{{key: {{algorithm: EC, curve: secp256r1}}, subject: {{commonName: a.example.com}}, issuer: {{type: self-signed}}, "
+    "validity: {}, renewBefore: {}}}"
+)
 OLD, NEW, STRAY = authority("Old"), authority("New"), authority("Stray")
 
 
@@ -188,3 +194,80 @@ def test_what_only_the_keystore_shows_is_a_warning_until_the_file_says_error(aga
     against.declare(ERROR)
     assert against.run("drift", "keystore.yaml").code == 1
     assert against.run("validate", "keystore.yaml").code == 0
+
+
+def test_an_error_about_one_entry_does_not_keep_the_nightly_renewal_of_another(repository):
+    """A working connection is not broken by housekeeping: what stops by itself on a day must not stop renewals."""
+    leaf = pair("leaf.example.com")
+    repository.write("leaf.pem", leaf.pem)
+    roots = "trustedRoots: {root: {file: leaf.pem}}\n"
+    repository.declare(roots + pairs(due=SPEC.format("365d", "30d"), long=SPEC.format("900d", "30d")), create=True)
+    assert repository.apply().code == 0
+    old = repository.entries()
+    due = pairs(due=SPEC.format("400d", "399d"), long=SPEC.format("950d", "949d"))
+    policy = "policy: {checks: {root-not-ca: error, validity-too-long: error}, maximumValidity: 400d}\n"
+    repository.declare(roots + due + policy)
+    arguments = ["--yes", "--renewals-only", "--report", "json=done.json", "--report", "text=done.txt"]
+
+    night = repository.run("apply", "keystore.yaml", *arguments)
+
+    assert night.code == 1
+    assert "root: the certificate does not say that it is a CA (policy: root-not-ca)" in night.err
+    assert "long: valid for 950 days, and the policy allows 400 days (policy: validity-too-long)" in night.err
+    assert "nothing was done" not in night.err
+    now = repository.entries()
+    assert now["due"]["certificates"][0]["sha256"] != old["due"]["certificates"][0]["sha256"]
+    assert now["long"]["certificates"][0]["sha256"] == old["long"]["certificates"][0]["sha256"], (
+        "what is against the policy is not made once more"
+    )
+    [target] = json.loads((repository.directory / "done.json").read_text())["targets"]
+    assert {one["check"] for one in target["policy"] if one["severity"] == "error"} == {
+        "root-not-ca", "validity-too-long",
+    }  # fmt: skip
+    assert "root-not-ca" in (repository.directory / "done.txt").read_text()
+
+    by_day = repository.apply()
+    assert by_day.code == 1
+    assert repository.entries() == now
+
+
+REPORTS = ("text", "markdown", "junit", "json", "html", "sarif", "prometheus")
+
+
+def test_a_refusal_by_the_policy_says_which_errors_in_every_report(against):
+    reports = [word for name in REPORTS for word in ("--report", f"{name}=refused.{name}")]
+    assert against.apply(*reports).code == 1
+    for name in REPORTS:
+        assert "root-not-ca" in (against.directory / f"refused.{name}").read_text(), name
+    text = (against.directory / "refused.text").read_text()
+    assert "not applied: the policy has 1 error" in text
+    assert "in the desired state" not in text
+
+
+def test_a_refusal_by_the_policy_tells_each_error_once_and_where_it_is(against):
+    against.write("other.yaml", "apiVersion: reconciler/v1\nkeystore: {type: jks, path: live/other, create: true, "
+                  "password: {env: STORE_PASSWORD}}\n")  # fmt: skip
+    reports = ["--report", "sarif=refused.sarif", "--report", "json=refused.json", "--report", "markdown=refused.md"]
+    assert against.run("apply", "keystore.yaml", "other.yaml", "--yes", *reports).code == 1
+    [run] = json.loads((against.directory / "refused.sarif").read_text())["runs"]
+    about = [one for one in run["results"] if "does not say that it is a CA" in one["message"]["text"]]
+    assert [one["ruleId"] for one in about] == ["root-not-ca"]
+    first, second = json.loads((against.directory / "refused.json").read_text())["targets"]
+    assert first["error"]["message"] == "not applied: the policy has 1 error"
+    assert second["error"]["message"] == "not applied: the policy has errors in other keystores"
+    assert second["error"]["tried"] is False
+    page = (against.directory / "refused.md").read_text()
+    assert page.count("does not say that it is a CA") == 1
+
+
+def test_the_validation_of_a_large_fleet_fits_into_a_comment_and_says_what_it_cut(against):
+    body = "".join(f"  root_{number:04}: {{file: leaf.pem}}\n" for number in range(600))
+    against.declare(f"trustedRoots:\n{body}", create=True)
+    page = against.run("validate", "keystore.yaml", "--format", "markdown").out
+    assert len(page.encode()) < 65_000
+    assert "more rows" in page
+    assert "**Cut** to fit into one comment" in page
+    against.declare(f"trustedRoots:\n{body.replace('leaf.pem', 'none.pem')}", create=True)
+    page = against.run("validate", "keystore.yaml", "--format", "markdown").out
+    assert len(page.encode()) < 65_000
+    assert "**Cut** to fit into one comment" in page

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import select
 import shutil
 import subprocess
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -195,6 +199,44 @@ def test_commands_options_formats_and_aliases_are_offered(filled, name):
     assert offered(filled, "reconcile", "show", "keystore.yaml", "partner", shell_name=name) == {
         "partner_root", "partner_pair",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["bash", "zsh"])  # fish never adds a blank behind `=`
+def test_behind_the_format_of_a_report_the_file_follows_without_a_blank(filled, name):
+    """In a shell that somebody types in: whether it adds a blank is not among what a script offers."""
+    options = {"bash": ["--norc", "--noprofile", "-i"], "zsh": ["-f", "-i"]}[name]
+    load = {
+        "bash": 'PS1="> "; eval "$(reconcile completion bash)"',
+        "zsh": 'PS1="> "; autoload -U compinit; compinit -u -d /dev/null; eval "$(reconcile completion zsh)"',
+    }[name]
+    environment = filled.environment(PATH=f"{Path(RECONCILE).parent}:{shutil.os.environ['PATH']}", TERM="xterm")
+    terminal, end = pty.openpty()
+    process = subprocess.Popen(
+        [shell(name), *options], stdin=end, stdout=end, stderr=end, cwd=filled.directory, env=environment,
+        start_new_session=True,
+    )  # fmt: skip
+    os.close(end)
+    try:
+        typed(terminal, f"{load}; echo loaded-$((1+1))\r", "loaded-2")
+        typed(terminal, "reconcile drift keystore.yaml --report ht\t", "html=")
+        typed(terminal, "out.html; echo typed-$((1+1))\r", "typed-2")
+    finally:
+        process.kill()
+        process.wait()
+        os.close(terminal)
+    assert (filled.directory / "out.html").exists()
+
+
+def typed(terminal, keys, answer):
+    """Type, then wait until the answer is there."""
+    os.write(terminal, keys.encode())
+    seen = b""
+    end = time.monotonic() + 20
+    while answer.encode() not in seen and time.monotonic() < end:
+        if select.select([terminal], [], [], 0.2)[0]:
+            seen += os.read(terminal, 65536)
+    assert answer.encode() in seen, seen
+    time.sleep(0.2)
 
 
 @pytest.mark.parametrize("name", SHELLS)

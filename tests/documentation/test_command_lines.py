@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.cli import COMMANDS
+from reconciler.cli import COMMANDS, reconcile
 from tests.documentation.pages import blocks, pages, shown
 
 if TYPE_CHECKING:
@@ -50,7 +50,9 @@ def test_a_command_of_a_script_parses(page: str, text: str):
     del page
     command, arguments = _command(text)
     if "--help" not in arguments:
-        command.make_context(command.name, arguments)
+        # A command of its own would remember that it has no `-h`, for the rest of the process.
+        program = reconcile.make_context("reconcile", ["plan"], resilient_parsing=True)
+        command.make_context(command.name, arguments, parent=program)
 
 
 @pytest.mark.parametrize(("page", "text"), PROSE)

@@ -14,6 +14,8 @@ from reconciler.reports.document import list_document
 from reconciler.reports.json_text import dump
 from reconciler.reports.table import render
 from tests.builders import certificate, entry, key_pair, snapshot
+from tests.cli.pki import authority
+from tests.cli.repository import Repository, pairs, roots
 from tests.reports import hostile, sample
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
@@ -37,7 +39,7 @@ def validator(document: dict[str, Any]) -> Draft202012Validator:
     return Draft202012Validator(document, format_checker=Draft202012Validator.FORMAT_CHECKER)
 
 
-@pytest.mark.parametrize("name", [*REPORTS, "list"])
+@pytest.mark.parametrize("name", [*REPORTS, "list", "validate", "history", "rollback"])
 def test_each_schema_is_one(name: str) -> None:
     Draft202012Validator.check_schema(schema(name))
 
@@ -65,6 +67,7 @@ def test_the_schemas_share_their_definitions() -> None:
     plan, drift, apply = (schema(name)["$defs"] for name in REPORTS)
     shared = plan.keys() - {"target"}
     assert all(plan[name] == drift[name] == apply[name] for name in shared)
+    assert schema("rollback")["$defs"] == apply
     assert schema("list")["$defs"]["certificate"] == plan["certificate"]
 
 
@@ -128,3 +131,56 @@ def test_under_ignore_unmanaged_entries_are_counted_and_not_listed() -> None:
     assert target["coverage"]["unmanaged"] == 3
     assert "unmanaged" not in {finding["status"] for finding in target["findings"]}
     assert "test_key" not in json.dumps(target["ends"])
+
+
+# ------------------------------------------------------------------------------------- what the commands really write
+
+SPEC = "{subject: {commonName: new.example.com}, key: {algorithm: EC, curve: secp256r1}, validity: 900d}"
+AGAINST = "policy: {maximumValidity: 400d, checks: {validity-too-long: error}}\n"
+
+
+@pytest.fixture
+def used(tmp_path: Path) -> Repository:
+    """A keystore with three runs behind it, the last of them a rollback."""
+    repository = Repository(tmp_path)
+    repository.write("root.pem", authority("root").pem)
+    repository.declare(roots(root="root.pem") + pairs(pair=SPEC), create=True)
+    assert repository.apply().code == 0
+    repository.declare(pairs(second=SPEC))
+    assert repository.apply().code == 0
+    assert repository.run("rollback", "keystore.yaml", "--yes").code == 0
+    return repository
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "body"),
+    [
+        ("validate", ["validate", "keystore.yaml"], roots(root="root.pem")),
+        ("validate", ["validate", "keystore.yaml"], roots(root="root.pem") + pairs(pair=SPEC) + AGAINST),
+        ("validate", ["validate", "keystore.yaml"], "unknown: 1\n" + roots(sap_x="root.pem", y="none.pem")),
+        ("history", ["history", "keystore.yaml"], ""),
+        ("list", ["list", "keystore.yaml"], ""),
+        ("list", ["show", "keystore.yaml", "root"], ""),
+        ("plan", ["plan", "keystore.yaml"], roots(root="root.pem") + pairs(other=SPEC) + AGAINST),
+        ("drift", ["drift", "keystore.yaml"], roots(root="root.pem") + pairs(other=SPEC) + AGAINST),
+        ("apply", ["apply", "keystore.yaml", "--yes"], pairs(other=SPEC)),
+        ("rollback", ["rollback", "keystore.yaml", "--yes"], ""),
+        ("rollback", ["rollback", "keystore.yaml", "--plan-only"], ""),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_a_command_writes_is_described_to_the_last_field(used: Repository, name, arguments, body) -> None:
+    used.declare(body)
+    written = used.run(*arguments, "--format", "json").document
+    validator(strict(schema(name))).validate(written)
+    for key in schema(name)["required"]:
+        less = {field: value for field, value in written.items() if field != key}
+        assert list(validator(schema(name)).iter_errors(less)), f"{key} is needed"
+
+
+def test_a_history_whose_record_is_damaged_is_described_as_well(used: Repository) -> None:
+    [record, *_] = sorted(used.live.parent.rglob("*.run.json"))
+    record.write_text("{")
+    written = used.run("history", "keystore.yaml", "--format", "json").document
+    assert any(run["problem"] for run in written["runs"])
+    validator(strict(schema("history"))).validate(written)

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model import OutcomeStatus, Report
-from reconciler.reports.markdown import LIMIT
-from reconciler.reports.markdown_escape import code, escaped, table
+from reconciler.reports.markdown import LIMIT, listing
+from reconciler.reports.markdown_escape import code, escaped
 from reconciler.reports.printable import clipped, printable
 from reconciler.reports.table import render
 from tests.builders import NOW
@@ -124,7 +124,7 @@ def test_code_is_shown_as_it_is_printed(text: str) -> None:
 
 @given(st.lists(st.tuples(words, words), min_size=1, max_size=4))
 def test_a_table_has_the_cells_that_were_put_in(rows: list[tuple[str, str]]) -> None:
-    page = Page("\n".join(table(("a", "b"), rows)))
+    page = Page(listing("page", (), ("a", "b"), rows))
     expected = [[" ".join(printable(cell).split()) for cell in row] for row in rows]
     assert [[" ".join(cell.split()) for cell in row] for row in page.cells[1:]] == expected
 

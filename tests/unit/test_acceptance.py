@@ -75,6 +75,17 @@ def test_an_accepted_entry_that_must_not_be_there_stays():
     assert changes(state, snapshot(entry("one", OLD))) == []
 
 
+@pytest.mark.parametrize(
+    "state", [desired(absent=(Absent("one", HERE),)), desired()], ids=["declared absent", "declared no more"]
+)
+def test_an_acceptance_of_fields_means_no_finding_without_a_differing_field(state):
+    of_fields = replace(accepted("one", OLD.sha256), fields=frozenset({"chain"}))
+    state = replace(state, accepted=(of_fields,))
+    live = snapshot(entry("one", OLD))
+    assert only(state, live).status is not Status.ACCEPTED
+    assert [why for _, why in idle(state.accepted, compare(state, live, NOW, never), NOW)] == [Idle.UNUSED]
+
+
 def test_an_accepted_old_name_stays_as_it_is():
     state = desired(renamed=(Renamed("old", "new", HERE),), accepted=(accepted("new", OLD.sha256),))
     assert changes(state, snapshot(entry("old", OLD))) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -50,6 +51,7 @@ from tests.builders import (
     wanted_import,
     wanted_key_pair,
 )
+from tests.conftest import program
 
 CORPUS = Path(__file__).parent.parent / "corpus"
 ROOT = certificate("CN=root", key="root", is_ca=True)
@@ -475,3 +477,22 @@ def test_the_chains_of_the_test_suite_of_nist_are_judged_without_a_surprise():
 def test_a_certificate_that_cannot_be_parsed_breaks_nothing_that_cannot_be_seen():
     broken = X509Certificate(b"\x30\x03\x02\x01\x00")
     assert declared(wanted_certificate("root", broken), wanted_import("pair", broken), policy=POLICY) == ()
+
+
+@pytest.mark.parametrize(("digest_name", "weak"), [("sha1", True), ("sha256", False)])
+def test_the_digest_of_a_pss_signature_counts(tmp_path, digest_name, weak):
+    """OpenSSL makes it: its algorithm does not name the digest, its parameters do."""
+    openssl = program("openssl")
+    pss = ["-sigopt", "rsa_padding_mode:pss", f"-{digest_name}"]
+    key = ["-newkey", "rsa:2048", "-nodes", "-keyout", tmp_path / "key.pem"]
+    request = [openssl, "req", "-new", *key, "-subj", "/CN=leaf", "-out", tmp_path / "leaf.csr"]
+    subprocess.run(request, check=True, capture_output=True)
+    ca = [openssl, "req", "-x509", *key, "-subj", "/CN=ca", "-out", tmp_path / "ca.pem"]
+    subprocess.run(ca, check=True, capture_output=True)
+    signed_by = ["-CA", tmp_path / "ca.pem", "-CAkey", tmp_path / "key.pem", "-out", tmp_path / "leaf.pem"]
+    issue = [openssl, "x509", "-req", "-in", tmp_path / "leaf.csr", *signed_by, *pss]
+    subprocess.run(issue, check=True, capture_output=True)
+    (leaf,) = load_certificates((tmp_path / "leaf.pem").read_bytes())
+    assert leaf.signature_algorithm == ("SHA1withRSAandMGF1" if weak else "RSASSA-PSS")
+    found = declared(wanted_import("pair", leaf))
+    assert (("weak-signature", "pair") in told(found)) is weak
