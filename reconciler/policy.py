@@ -352,7 +352,8 @@ def _validity_too_long(exhibit: Exhibit, case: Case) -> Iterator[str]:
         validity = leaf.not_after - leaf.not_before if leaf and leaf.not_after and leaf.not_before else None
     # A certificate includes its last second: 365 days of validity are one second short of 365 days.
     if validity is not None and validity > maximum:
-        yield f"valid for {_days(validity)}, and the policy allows {_days(maximum)}"
+        shown, allowed = _days(validity), _days(maximum)
+        yield f"valid for {shown if shown != allowed else validity}, and the policy allows {allowed}"
 
 
 def _days(duration: timedelta) -> str:

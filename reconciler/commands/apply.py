@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from reconciler.commands.receiver_checks import ReceiverWishes
     from reconciler.commands.report_files import ReportFile
     from reconciler.commands.reviewed import ReviewedPlan
+    from reconciler.commands.stopping import Failures
     from reconciler.desired.shards import Shard
     from reconciler.model import DesiredState, Report
 
@@ -103,7 +104,10 @@ def command(
     if reviewed is not None and any(exit_codes(report)):
         return _not_as_reviewed(report, format_name, reports)
     try:
-        _check(report, reviewed, wishes, now, allow_mass_change=allow_mass_change)
+        if renewals_only and reviewed is None:
+            report = _each_for_itself(report, wishes, now, how.failures, allow_mass_change=allow_mass_change)
+        else:
+            _check(report, reviewed, wishes, now, allow_mass_change=allow_mass_change)
         if not renewals_only:
             refuse_policy_errors(report)
         _show_and_confirm(report, format_name, yes=yes)
@@ -137,11 +141,31 @@ def _check(
     refuse_breaking(report, wishes, now, open_live_keys=True)
 
 
+def _each_for_itself(
+    report: Report, wishes: ReceiverWishes, now: datetime, failures: Failures, *, allow_mass_change: bool
+) -> Report:
+    """The nightly run: a keystore that is refused does not keep the renewals of the others."""
+    from reconciler.commands.targets import failure_of
+    from reconciler.errors import RefusedError
+    from reconciler.terminal import print_error
+
+    targets = []
+    for target in report.targets:
+        try:
+            _check(replace(report, targets=(target,)), None, wishes, now, allow_mass_change=allow_mass_change)
+            targets.append(target)
+        except RefusedError as error:
+            print_error(error)
+            failures.count([target.state])
+            targets.append(replace(target, failure=failure_of(error)))
+    return replace(report, targets=tuple(targets))
+
+
 def _show_and_confirm(report: Report, format_name: str, *, yes: bool) -> None:
     from reconciler.commands.carrying_out import confirm
     from reconciler.commands.output import write_report
 
-    planned = [target.plan for target in report.targets if target.plan is not None]
+    planned = [target.plan for target in report.targets if target.plan is not None and target.failure is None]
     if any(plan.changes for plan in planned):
         if format_name == "text":
             write_report(report, "text")

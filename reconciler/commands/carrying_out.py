@@ -67,7 +67,7 @@ def _keystore_of(target: TargetReport) -> KeystoreTarget:
 def _unless_stopped(
     target: TargetReport, now: datetime, digest: str, failures: Failures, *, shown: bool
 ) -> tuple[TargetReport, ReconcileError | None]:
-    if failures.are_too_many and target.plan is not None and target.plan.changes:
+    if failures.are_too_many and target.failure is None and target.plan is not None and target.plan.changes:
         return replace(target, failure=failures.not_tried(target.location)), None
     done, error = _carried_out(target, now, digest, shown=shown)
     if error is not None or exit_code_of(done):
@@ -79,7 +79,7 @@ def _carried_out(
     target: TargetReport, now: datetime, digest: str, *, shown: bool
 ) -> tuple[TargetReport, ReconcileError | None]:
     plan = target.plan
-    if plan is None or not plan.changes:
+    if plan is None or not plan.changes or target.failure is not None:
         return target, None
     try:
         if plan.desired.keystore.is_tenant:

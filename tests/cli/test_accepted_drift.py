@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from reconciler.errors import RefusedError
 from tests.cli.pki import authority, pair
 from tests.cli.repository import pairs
 
@@ -271,3 +272,33 @@ def test_the_validation_of_a_large_fleet_fits_into_a_comment_and_says_what_it_cu
     page = against.run("validate", "keystore.yaml", "--format", "markdown").out
     assert len(page.encode()) < 65_000
     assert "**Cut** to fit into one comment" in page
+
+
+def test_a_keystore_that_is_refused_at_night_does_not_keep_the_renewals_of_the_others(repository, monkeypatch):
+    key_pair = pairs(due=SPEC.format("365d", "30d"))
+    other = "apiVersion: reconciler/v1\nkeystore: {type: jks, path: live/other, create: true, password: {env: STORE_PASSWORD}}\n"
+    repository.declare(key_pair, create=True)
+    repository.write("other.yaml", other + key_pair)
+    assert repository.run("apply", "keystore.yaml", "other.yaml", "--yes").code == 0
+    due = pairs(due=SPEC.format("400d", "399d"))
+    repository.declare(due, create=True)
+    repository.write("other.yaml", other + due)
+    store, other_store = repository.live.read_bytes(), repository.live.with_name("other").read_bytes()
+
+    def refusing(report, *_arguments, **_options):
+        if any(target.state == "keystore.yaml" for target in report.targets):
+            raise RefusedError("the receiver bank would break")
+
+    monkeypatch.setattr("reconciler.commands.receiver_checks.refuse_breaking", refusing)
+    arguments = ["apply", "keystore.yaml", "other.yaml", "--yes"]
+    assert repository.run(*arguments).code == 4
+    assert repository.live.with_name("other").read_bytes() == other_store, "by day all or nothing"
+
+    night = repository.run(*arguments, "--renewals-only", "--format", "json")
+    assert night.code == 4
+    assert "the receiver bank would break" in night.err
+    assert repository.live.read_bytes() == store
+    assert repository.live.with_name("other").read_bytes() != other_store
+    first, second = night.document["targets"]
+    assert first["error"]["exit_code"] == 4
+    assert [one["status"] for one in second["outcomes"]] == ["applied"]

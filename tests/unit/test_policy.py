@@ -35,7 +35,7 @@ from reconciler.model import (
     WantedExisting,
 )
 from reconciler.planning import digest, plan_target
-from reconciler.policy import CHECKS, errors_of, judge, judge_declared
+from reconciler.policy import CHECKS, barred, errors_of, judge, judge_declared
 from reconciler.secret import Secret
 from reconciler.x509 import X509Certificate, load_certificates
 from tests.builders import (
@@ -331,6 +331,21 @@ def test_what_is_accepted_is_a_note_whatever_the_policy_says():
     assert (found.check, found.level) == ("weak-rsa", PolicyLevel.NOTE)
     (found,) = live(desired(policy=policy), entry("weak", WEAK))
     assert found.level is PolicyLevel.ERROR
+
+
+def test_a_validity_that_is_too_long_by_a_second_is_not_said_to_be_as_long_as_allowed():
+    pair = wanted_key_pair("pair", validity=timedelta(days=398, seconds=1))
+    (found,) = declared(pair, policy=Policy({}, timedelta(days=398)))
+    assert found.message == "valid for 398 days, 0:00:01, and the policy allows 398 days"
+
+
+def test_only_what_is_declared_against_an_error_of_the_policy_is_barred():
+    policy = Policy({"validity-too-long": PolicyLevel.ERROR, "root-expired": PolicyLevel.WARNING}, timedelta(days=398))
+    long = wanted_key_pair("LONG", validity=timedelta(days=399))
+    old = root(not_after=NOW - timedelta(days=1))
+    state = desired(long, wanted_key_pair("short"), old, policy=policy)
+    assert barred(state, NOW) == {"long"}
+    assert barred(replace(state, policy=Policy({}, timedelta(days=398))), NOW) == frozenset()
 
 
 def test_idle_acceptances_are_told_at_their_lines():
