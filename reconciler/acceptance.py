@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # answer of a CA is worth a look each time.
 ACCEPTABLE = frozenset({Status.DIFFERS, Status.UNMANAGED})
 REASON = "accepted"
+# About to end, so it is a finding again; and no reason to remove what somebody still answers for.
+OVERTAKEN = "acceptance-overtaken"
 
 
 def accept(
@@ -48,11 +50,11 @@ def accept(
 
 
 def _judged(finding: Finding, candidates: Iterable[Accepted], never: frozenset[str]) -> Finding:
-    if finding.expiry is not Expiry.OK or finding.reason in never:
-        return finding
     one = next((one for one in candidates if speaks_of(one, finding)), None)
-    if one is None:
+    if one is None or finding.reason in never:
         return finding
+    if finding.expiry is not Expiry.OK:
+        return replace(finding, reason=OVERTAKEN) if finding.status is Status.UNMANAGED else finding
     message = f"{finding.message}; accepted until {one.until.isoformat()} by {one.owner}: {one.reason}"
     acceptance = Acceptance(one, finding.status, finding.reason, finding.message)
     return replace(finding, status=Status.ACCEPTED, reason=REASON, message=message, acceptance=acceptance)
@@ -79,7 +81,7 @@ class Idle(StrEnum):
 
     PAST = "acceptance-past"
     UNUSED = "acceptance-unused"
-    EXPIRY = "acceptance-overtaken"
+    EXPIRY = OVERTAKEN
 
 
 def idle(accepted: Iterable[Accepted], findings: Sequence[Finding], now: datetime) -> Iterator[tuple[Accepted, Idle]]:

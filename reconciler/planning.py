@@ -9,6 +9,7 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from reconciler.acceptance import OVERTAKEN
 from reconciler.chains import chain_from
 from reconciler.compare import (
     ABSENT,
@@ -376,7 +377,7 @@ def _remove(finding: Finding, desired: DesiredState) -> Iterator[Change]:
         message = f"delete {finding.message}"
         yield Change(Action.DELETE, live.alias, PREVIOUS, message, finding.source, None, live, step=Step.REMOVE)
     prunes = desired.unmanaged is Unmanaged.PRUNE and finding.status is Status.UNMANAGED
-    if prunes and live is not None and live.kind is EntryKind.TRUSTED_CERTIFICATE:
+    if prunes and finding.reason != OVERTAKEN and live is not None and live.kind is EntryKind.TRUSTED_CERTIFICATE:
         message = "delete the trusted certificate that no file declares"
         yield Change(Action.DELETE, live.alias, "prune", message, None, None, live, step=Step.REMOVE)
 

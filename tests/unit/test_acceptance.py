@@ -70,6 +70,16 @@ def test_an_accepted_unmanaged_entry_is_not_pruned_and_its_neighbours_are():
     assert changes(state, snapshot(entry("one", OLD), entry("two"))) == [("delete", "two")]
 
 
+@pytest.mark.parametrize("one", [EXPIRING, EXPIRED], ids=["about to end", "past its end"])
+def test_an_accepted_entry_that_ends_is_a_finding_again_and_is_not_pruned_for_it(one):
+    state = desired(unmanaged=Unmanaged.PRUNE, accepted=(accepted("one", one.sha256),))
+    finding = only(state, snapshot(entry("one", one)))
+    assert (finding.status, finding.reason) == (Status.UNMANAGED, "acceptance-overtaken")
+    assert changes(state, snapshot(entry("one", one))) == []
+    past = replace(state, accepted=(accepted("one", one.sha256, until=date(2026, 5, 31)),))
+    assert changes(past, snapshot(entry("one", one))) == [("delete", "one")]
+
+
 def test_an_accepted_entry_that_must_not_be_there_stays():
     state = desired(absent=(Absent("one", HERE),), accepted=(accepted("one", OLD.sha256),))
     assert changes(state, snapshot(entry("one", OLD))) == []
