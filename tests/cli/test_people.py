@@ -207,7 +207,7 @@ def test_behind_the_format_of_a_report_the_file_follows_without_a_blank(filled, 
     options = {"bash": ["--norc", "--noprofile", "-i"], "zsh": ["-f", "-i"]}[name]
     load = {
         "bash": 'PS1="> "; eval "$(reconcile completion bash)"',
-        "zsh": 'PS1="> "; autoload -U compinit; compinit -u -d /dev/null; eval "$(reconcile completion zsh)"',
+        "zsh": 'PS1="> "; autoload -U compinit; compinit -D -u; eval "$(reconcile completion zsh)"',
     }[name]
     environment = filled.environment(PATH=f"{Path(RECONCILE).parent}:{shutil.os.environ['PATH']}", TERM="xterm")
     terminal, end = pty.openpty()
