@@ -7,7 +7,6 @@ certificate itself is asked for.
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import lru_cache
 
 from reconciler.names import canonical_value
@@ -80,10 +79,9 @@ def canonical(attributes: Attributes) -> str | None:
     parts = []
     for name, value in attributes:
         if name in _KEYWORDS and name != "DC":
-            part = f"{name}={canonical_value(value)}"
+            parts.append(f"{name.lower()}={canonical_value(value)}")
         elif name == "emailAddress" and value.isascii() and len(value) < 0x80:
-            part = f"{_EMAIL_OID}=#16{len(value):02x}{value.encode().hex()}"
+            parts.append(f"{_EMAIL_OID}=#16{len(value):02x}{value.encode().hex()}")
         else:
             return None
-        parts.append(unicodedata.normalize("NFKD", part.upper().lower()))
     return ",".join(parts)
