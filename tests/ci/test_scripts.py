@@ -324,3 +324,18 @@ class TestRunning:
         text = (tmp_path / "temp/reconcile/plan/report.md").read_text()
         assert "````text" in text
         assert "\u202e" not in text
+
+
+class TestInstallation:
+    """`ci/install` runs in the checkout of whoever is served, in a step that sees the password."""
+
+    @pytest.mark.parametrize("module", ["venv", "pip"])
+    def test_nothing_of_the_checkout_runs_while_the_program_is_installed(self, tmp_path, module):
+        (tmp_path / f"{module}.py").write_text("import pathlib\npathlib.Path('ran').touch()\nraise SystemExit(9)\n")
+        line = ["bash", str(ROOT / "ci" / "install")]
+        # No network: pip is asked, and says that it knows no package.
+        closed = {"PIP_NO_INDEX": "1", "RECONCILE_CI_PYTHON": sys.executable, "RECONCILE_CI_VENV": str(tmp_path / "v")}
+        done = subprocess.run(line, cwd=tmp_path, env={**os.environ, **closed}, capture_output=True, text=True)
+        assert not (tmp_path / "ran").exists()
+        assert done.returncode == 1
+        assert "No matching distribution" in done.stderr
