@@ -184,7 +184,9 @@ class TestTheImage:
         )
 
     def test_its_packages_are_held_to_their_hashes(self):
-        assert "--require-hashes -r /source/requirements/run.txt" in "\n".join(self.LINES)
+        for name in ("run", "build"):
+            assert f"--require-hashes -r /source/requirements/{name}.txt" in "\n".join(self.LINES)
+        assert "--no-build-isolation" in "\n".join(self.LINES)
 
     def test_its_base_has_a_version_and_names_no_registry(self):
         for base in self.of("FROM"):

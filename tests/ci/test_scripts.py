@@ -335,7 +335,14 @@ class TestInstallation:
         line = ["bash", str(ROOT / "ci" / "install")]
         # No network: pip is asked, and says that it knows no package.
         closed = {"PIP_NO_INDEX": "1", "RECONCILE_CI_PYTHON": sys.executable, "RECONCILE_CI_VENV": str(tmp_path / "v")}
-        done = subprocess.run(line, cwd=tmp_path, env={**os.environ, **closed}, capture_output=True, text=True)
+        done = subprocess.run(
+            line, cwd=tmp_path, env={**os.environ, **closed}, capture_output=True, text=True, check=False
+        )
         assert not (tmp_path / "ran").exists()
         assert done.returncode == 1
         assert "No matching distribution" in done.stderr
+
+    def test_what_builds_the_program_is_held_to_its_hash_as_well(self):
+        lines = [line for line in (ROOT / "ci" / "install").read_text().splitlines() if "pip install" in line]
+        assert all("--require-hashes" in line or "--no-build-isolation" in line for line in lines)
+        assert any("requirements/build.txt" in line for line in lines)

@@ -29,11 +29,12 @@ def wanted(*groups: list[str]) -> list[Requirement]:
     return [Requirement(one) for group in groups for one in group]
 
 
+BUILD = wanted(PROJECT["dependency-groups"]["build"])
 RUN = wanted(PROJECT["project"]["dependencies"])
 DEV = wanted(PROJECT["project"]["dependencies"], PROJECT["dependency-groups"]["dev"])
 
 
-@pytest.mark.parametrize(("name", "requirements"), [("run", RUN), ("dev", DEV)])
+@pytest.mark.parametrize(("name", "requirements"), [("run", RUN), ("build", BUILD), ("dev", DEV)])
 def test_every_dependency_is_pinned_to_a_version_that_fits(name: str, requirements: list[Requirement]):
     found = pins(name)
     for requirement in requirements:
@@ -42,18 +43,23 @@ def test_every_dependency_is_pinned_to_a_version_that_fits(name: str, requiremen
         assert requirement.specifier.contains(version, prereleases=True), f"{requirement} but {version} is pinned"
 
 
-@pytest.mark.parametrize("name", ["run", "dev"])
+@pytest.mark.parametrize("name", ["run", "build", "dev"])
 def test_every_line_is_a_pin_with_its_hashes(name: str):
     rest = _PIN.sub("", text(name))
     assert [line for line in rest.splitlines() if line and not line.startswith("#")] == ["--only-binary :all:"]
 
 
-@pytest.mark.parametrize("name", ["run", "dev"])
+@pytest.mark.parametrize("name", ["run", "build", "dev"])
 def test_no_registry_is_named_and_nothing_needs_a_compiler(name: str):
     assert "://" not in text(name)
     assert "twofish" not in pins(name)
 
 
-def test_both_lists_pin_the_same_versions():
+@pytest.mark.parametrize("name", ["run", "build"])
+def test_all_lists_pin_the_same_versions(name: str):
     dev = pins("dev")
-    assert {name: dev.get(name) for name in pins("run")} == pins("run")
+    assert {one: dev.get(one) for one in pins(name)} == pins(name)
+
+
+def test_what_builds_is_what_the_build_system_asks_for():
+    assert wanted(PROJECT["build-system"]["requires"]) == BUILD
