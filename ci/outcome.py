@@ -31,6 +31,6 @@ class Outcome:
             command, code, digest = str(result["command"]), int(result["exit_code"]), str(result.get("digest") or "")
             with (reports / "report.md").open(encoding="utf-8", errors="replace") as file:
                 markdown = file.read(_MOST)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return cls(reports.name, None, "", f"## reconcile {reports.name}\n\nThis run did not get to its end.")
         return cls(command, code, digest if _DIGEST.fullmatch(digest) else "", markdown)

@@ -123,7 +123,7 @@ def _propose(branch: str, base: str, paths: list[PurePosixPath]) -> None:
     head = quote(f"{owner}:{branch}", safe="")
     if next(api.pages(f"/repos/{repository}/pulls?state=open&head={head}&per_page=100"), None) is not None:
         return
-    files = "\n".join(f"- `{path}`" for path in paths if "`" not in str(path))
+    files = "\n".join(f"- `{path}`" for path in paths if "`" not in str(path) and str(path).isprintable())
     body = (
         "These key pairs wait for a certificate. Send each request to its certificate authority, and commit the answer "
         f"where the state file expects it (by default under `responses/`).\n\n{files}\n"
@@ -152,7 +152,7 @@ def _run(checkout: Path, *arguments: str, signed_in: bool = False) -> subprocess
     server = os.environ.get("GITHUB_SERVER_URL") or os.environ.get("CI_SERVER_URL", "")
     if server.startswith("https://"):
         environment |= _signed_in(server) if signed_in or arguments[0] in {"ls-remote", "fetch"} else {}
-    line = ["git", "-c", "safe.directory=*", *arguments]
+    line = ["git", "--literal-pathspecs", "-c", "safe.directory=*", *arguments]
     return subprocess.run(line, cwd=checkout, env=environment, capture_output=True, check=False)
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -80,7 +81,7 @@ class Api:
             except HTTPError as error:
                 if number == tries or (error.code != 429 and error.code < 500):
                     raise StopError(f"{method} {urlsplit(url).path}: {error.code}{_reason(error)}") from None
-            except (URLError, TimeoutError, ConnectionError) as error:
+            except (URLError, TimeoutError, ConnectionError, HTTPException) as error:
                 if number == tries:
                     raise StopError(f"{method} {urlsplit(url).path}: {getattr(error, 'reason', error)}") from None
             time.sleep(self.pause * 2**number)
@@ -92,7 +93,11 @@ class Api:
         request = Request(url, data, {**self.headers, **kind}, method=method)
         with build_opener(_NoRedirects).open(request, timeout=_TIMEOUT) as answer:
             content = answer.read(_LARGEST)
-            return (json.loads(content) if content else None), answer.headers.get("Link", "")
+            link = answer.headers.get("Link", "")
+        try:
+            return (json.loads(content) if content else None), link
+        except (ValueError, RecursionError):
+            raise StopError(f"{method} {urlsplit(url).path}: the answer is no JSON") from None
 
 
 def _reason(error: HTTPError) -> str:

@@ -33,15 +33,15 @@ def main() -> None:
 
 def _of_pull_request() -> tuple[str, str]:
     api, repository = github.connect()
-    commit = runner.required("GITHUB_SHA")
+    commit, branch = runner.required("GITHUB_SHA"), runner.required("GITHUB_REF_NAME")
     pulls = [
         pull
         for pull in api.pages(f"/repos/{repository}/commits/{commit}/pulls?per_page=100")
-        if pull.get("merged_at") and pull.get("merge_commit_sha") == commit
+        if pull.get("merged_at") and pull.get("merge_commit_sha") == commit and pull["base"]["ref"] == branch
     ]
     if not pulls:
         raise runner.StopError(
-            f"{commit[:12]} is not the merge of a pull request, so nobody reviewed a plan. {_BY_HAND}"
+            f"{commit[:12]} is not the merge of a pull request into {branch}, so nobody reviewed a plan. {_BY_HAND}"
         )
     number, head = int(pulls[0]["number"]), pulls[0]["head"]["sha"]
     comment = github.ours(api.pages(f"/repos/{repository}/issues/{number}/comments?per_page=100"), github.key())

@@ -30,6 +30,7 @@ FORMATS = {
 }
 RESULT = "result.json"
 DIFFERENCES = 2
+_RENEWALS = "--renewals-only"
 FILE_TYPES = {"jks", "jceks", "pkcs12"}
 _LOST = "the next checkout removes it. Put it on a volume outside, or fetch and publish it in steps of this job."
 
@@ -84,12 +85,16 @@ def _job() -> Job:
     plan = os.environ.get("RECONCILE_CI_PLAN", "")
     if plan and command != "apply":
         raise runner.StopError("a reviewed plan is for the command apply")
+    arguments = runner.lines_of("RECONCILE_CI_ARGUMENTS")
+    # The output of a job arrives empty where the runner takes a piece of it for a secret: nothing was reviewed then.
+    if command == "apply" and not plan and not {"--plan", _RENEWALS} & {one.partition("=")[0] for one in arguments}:
+        raise runner.StopError(f"apply wants the reviewed plan (its digest or file), or {_RENEWALS}")
     states = runner.lines_of("RECONCILE_CI_STATES")
     if not states:
         raise runner.StopError("no state file is named")
     default = Path(os.environ.get("RUNNER_TEMP", ".")) / "reconcile" / command
     reports = Path(os.environ.get("RECONCILE_CI_REPORTS") or default).absolute()
-    return Job(command, tuple(states), tuple(runner.lines_of("RECONCILE_CI_ARGUMENTS")), plan, reports)
+    return Job(command, tuple(states), tuple(arguments), plan, reports)
 
 
 def _run(line: Sequence[str]) -> tuple[int, str]:

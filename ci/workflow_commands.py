@@ -86,7 +86,7 @@ def add_summary(markdown: str) -> None:
 
 def write(text: str) -> None:
     """On standard output, at once: the program that runs beside us writes there as well."""
-    sys.stdout.write(text)
+    sys.stdout.write(text.encode("utf-8", errors="replace").decode())
     sys.stdout.flush()
 
 

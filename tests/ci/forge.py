@@ -39,7 +39,8 @@ class Forge:
         return comment
 
     def add_pull(self, head: str, sha: str, number: int | None = None) -> dict[str, Any]:
-        pull = {"number": number or self.new_id(), "head": {"ref": head, "sha": sha}, "state": "open",
+        pull = {"number": number or self.new_id(), "head": {"ref": head, "sha": sha},
+                "base": {"ref": "main"}, "state": "open",
                 "merged_at": None, "merge_commit_sha": None}  # fmt: skip
         self.pulls.append(pull)
         return pull
@@ -117,7 +118,7 @@ class Forge:
         return 200, [pull for pull in self.pulls if pull["state"] == "open" and pull["head"]["ref"] == branch]
 
     def _new_pull(self, *, body: dict[str, Any], **_: Any) -> Any:
-        return 201, self.add_pull(body["head"], "0" * 40) | {"base": body["base"], "body": body["body"]}
+        return 201, self.add_pull(body["head"], "0" * 40) | {"base": {"ref": body["base"]}, "body": body["body"]}
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -218,6 +218,7 @@ class _JobRun:
             **inherited, "CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_ACTION_PATH": str(directory),
             "GITHUB_API_URL": self.run.runner.server.address, "GITHUB_SERVER_URL": self.run.runner.server.address,
             "GITHUB_REPOSITORY": REPOSITORY, "GITHUB_SHA": self.run.github["sha"], "GITHUB_RUN_ID": "4711",
+            "GITHUB_REF_NAME": self.run.github["ref_name"],
             "GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary), "RUNNER_TEMP": str(self.temp),
             "GITHUB_WORKSPACE": str(self.workspace), **self.run.runner.environment, **environment,
         }  # fmt: skip

@@ -130,6 +130,14 @@ def test_a_plan_of_an_older_commit_than_the_merged_one_does_not_count(applied):
     assert "the plan in pull request" in done["reviewed"].log
 
 
+def test_a_pull_request_into_another_branch_is_no_review_for_main(applied):
+    pull = proposed(applied)
+    pull["base"]["ref"] = "playground"
+    done = applied.merged(applied.merge(pull))
+    assert results(done)["reviewed"] == "failure"
+    assert "not the merge of a pull request into main" in done["reviewed"].log
+
+
 def test_a_comment_that_somebody_else_wrote_is_no_reviewed_plan(applied):
     pull = applied.propose(DIGICERT)
     sha = applied.merge(pull)

@@ -203,6 +203,12 @@ class TestTalkingToTheForge:
         assert comment().returncode == 0
         assert len(server.forge.comments[5]) == 1
 
+    @pytest.mark.parametrize("result", ['{"command": "plan", "exit_code": 1e999}', "[" * 100_000, "[]", "\ud800"])
+    def test_a_result_that_is_no_result_is_told_as_a_run_without_an_end(self, server, comment, reports, result):
+        (reports / "result.json").write_bytes(result.encode(errors="surrogatepass"))
+        assert comment().returncode == 0
+        assert "did not get to its end" in server.forge.comments[5][0]["body"]
+
     def test_a_redirect_is_not_followed_since_it_would_carry_the_token(self, server, comment):
         server.forge.failures[:] = [302]
         done = comment()
@@ -288,6 +294,16 @@ class TestRunning:
         done = self.run(tmp_path, RECONCILE_CI_COMMAND="export")
         assert done.returncode == 1
         assert b"must be one of" in done.stdout
+
+    def test_an_apply_whose_reviewed_plan_did_not_arrive_writes_nothing(self, tmp_path):
+        state = "keystore: {type: pkcs12, path: x.p12, password: {env: P}, create: true}\n"
+        (tmp_path / "other.yaml").write_text(f"apiVersion: reconciler/v1\n{state}")
+        given = {"RECONCILE_CI_COMMAND": "apply", "RECONCILE_CI_STATES": "other.yaml", "P": "changeit"}
+        done = self.run(tmp_path, **given, RECONCILE_CI_PLAN="")
+        assert done.returncode == 1
+        assert b"apply wants the reviewed plan" in done.stdout
+        assert not (tmp_path / "x.p12").exists()
+        assert self.run(tmp_path, **given, RECONCILE_CI_ARGUMENTS="--renewals-only").returncode == 0
 
     def test_a_state_file_that_looks_like_an_option_is_a_file(self, tmp_path):
         done = self.run(tmp_path, RECONCILE_CI_STATES="--help")
