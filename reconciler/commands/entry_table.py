@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reconciler.commands.list import KINDS, marks
+from reconciler.commands.entry_words import KINDS, marks
 from reconciler.reports.facts import day, has_end, left, short, short_name
 from reconciler.reports.printable import printable
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.commands import options
+from reconciler.commands.entry_words import KINDS, marks
 from reconciler.terminal import wants_colour
 
 if TYPE_CHECKING:
@@ -74,9 +75,6 @@ def _notes(snapshot: Snapshot, desired: DesiredState) -> Iterator[str]:
     yield from (f"{line}\n" for line in lines)
 
 
-KINDS = {"trusted-certificate": "certificate", "key-pair": "key pair", "secret-key": "secret key", "other": "other"}
-
-
 def _row(entry: Entry, protected: str | None, width: int) -> str:
     from reconciler.reports.printable import printable
 
@@ -85,8 +83,3 @@ def _row(entry: Entry, protected: str | None, width: int) -> str:
     sha256 = f"{leaf.sha256[:16]}…" if leaf else "-"
     columns = f"{printable(entry.alias):<{width}}  {KINDS[entry.kind]:<11}  {until:<10}  {sha256:<17}"
     return f"{columns}  {marks(entry, protected)}".rstrip()
-
-
-def marks(entry: Entry, protected: str | None) -> str:
-    """What is special about an entry."""
-    return "; ".join(mark for mark in (f"protected ({protected})" if protected else "", entry.note or "") if mark)

@@ -86,7 +86,7 @@ def test_whoever_gives_the_whole_directory_gets_a_fleet(directory, capsys):
 def test_the_example_says_nothing_of_this_machine():
     for path in EXAMPLE.rglob("*"):
         if path.is_file() and path.suffix in {".yaml", ".yml", ".state", ".md", ".py"}:
-            assert "/work/" not in path.read_text(encoding="utf-8"), path
+            assert str(REPOSITORY) not in path.read_text(encoding="utf-8"), path
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -145,10 +145,6 @@ class TenantKeystore:
         """See `KeystoreReader.signing_request`: the tenant makes it from the key and the subject that are there."""
         return self._reader.signing_request(alias)
 
-    def openssh_key(self, alias: str) -> str:
-        """The public key as the tenant writes it for OpenSSH."""
-        return self._reader.ssh_key(alias)
-
     def close(self) -> None:
         """See `KeystoreReader.close`."""
         self._source.closed = True

@@ -35,13 +35,11 @@ class Source:
     def __init__(self, fetch: Callable[[str, str], Certificate]) -> None:
         self._fetch = fetch
         self.closed = False
-        self.fetched = 0
 
     def whole(self, alias: str, keystore: str) -> Certificate | None:
         """The certificate of an entry; None when the reader was closed."""
         if self.closed:
             return None
-        self.fetched += 1
         return self._fetch(alias, keystore)
 
 
