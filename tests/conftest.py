@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
 CORPUS = Path(__file__).parent / "corpus"
 NEWER_JAVA = Path("/usr/lib/jvm/temurin-25-jdk-amd64/bin")
+
+
+# Who runs the tests in the background has them ignore signals (a shell's `&`, nohup), and every program that they start
+# would do so too.
+for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def program(name: str) -> str:

@@ -42,11 +42,8 @@ def is_free(repository):
 # ---------------------------------------------------------------------------------------------- real signals
 
 # The program, with a key that is never done: one call into OpenSSL that takes hours.
-# Who started the tests may have had it ignore a signal (nohup), which every program inherits and this one respects.
 ENDLESS = """
-import hashlib, os, signal, sys
-for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-    signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+import hashlib, os, sys
 from reconciler import x509
 from reconciler.__main__ import main
 
